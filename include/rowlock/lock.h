@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ * The bare lock API (librowlock, libc only), for those who bring their own
+ * SQLite.
+ *
+ * A lock table is a file beside the database, shared by every process that
+ * opens it. A rowlock_locks is one session in it: an owner of locks. Locks
+ * belong to owners, never to threads or processes; one thread at a time per
+ * session. They are conflicts among owners only: an owner never conflicts with
+ * itself. When the process dies, however it dies, its locks are free.
+ *
+ * After fork() the child may only close its copy of a session; every other call
+ * answers ROWLOCK_MISUSE there, and nothing of the parent's is freed. */
+#ifndef ROWLOCK_LOCK_H
+#define ROWLOCK_LOCK_H
+
+#include "error.h"
+#include "value.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** PostgreSQL's four row lock modes, weakest first, with its conflict table;
+ * READ takes no lock at all. */
+enum rowlock_mode {
+    ROWLOCK_READ,
+    ROWLOCK_KEY_SHARE,
+    ROWLOCK_SHARE,
+    ROWLOCK_NO_KEY_UPDATE,
+    ROWLOCK_UPDATE
+};
+
+/** Wait policy of a request: one of these, or a positive number of milliseconds
+ * at most (then 55P03). */
+enum { ROWLOCK_WAIT = 0, ROWLOCK_NOWAIT = -1, ROWLOCK_SKIP_LOCKED = -2 };
+
+/** What a lock is on. */
+enum rowlock_kind {
+    ROWLOCK_RECORD, /**< one record: (table, primary key) */
+    ROWLOCK_KEY,   /**< one value of a key: (table, columns, values), whether or
+                      not a record has it */
+    ROWLOCK_TABLE, /**< a whole table; each record lock implies KEY SHARE on it
+                    */
+    ROWLOCK_WRITER /**< the writer slot of the database */
+};
+
+/** A lock's name, borrowed for the call. Two names are one lock when kind,
+ * table, column and values are equal by type and bytes: give the table as the
+ * catalogue spells it and the values as the database gives them back. */
+typedef struct rowlock_name {
+    enum rowlock_kind kind;
+    const char *table; /**< NULL for the writer slot */
+    const char
+        *column; /**< of a key: its columns, joined by commas; else NULL */
+    const rowlock_value
+        *values; /**< of a record or key, in the key's column order */
+    size_t n_values;
+} rowlock_name;
+
+typedef struct rowlock_locks rowlock_locks;
+
+/** For whom one waits, told after notice_ms of waiting. Texts are shortened for
+ * display. */
+typedef struct rowlock_wait_notice {
+    enum rowlock_kind kind;
+    const char *table, *key;
+    uint32_t owner;          /**< the holder's slot */
+    int64_t pid;             /**< the holder's process */
+    const char *owner_label; /**< what the holder called itself, maybe "" */
+    int64_t held_ms;         /**< how long the holder has had it */
+    int64_t waited_ms;       /**< how long this request waits already */
+} rowlock_wait_notice;
+
+typedef struct rowlock_locks_options {
+    size_t size;       /**< sizeof(rowlock_locks_options): see
+                          ROWLOCK_LOCKS_OPTIONS_INIT */
+    const char *label; /**< shown to others as the owner's name, 31 bytes at
+                          most; NULL: the program's name */
+    int existing_only; /**< 1: answer 42P01 rather than create the lock table */
+    int byte_only; /**< 1: the owner lives as long as any process holds the file
+                      description (see _inherit) */
+    int32_t notice_ms; /**< call on_wait after so long a wait, once a wait; 0:
+                          1,000 ms */
+    void (*on_wait)(const rowlock_wait_notice *notice,
+                    void *arg); /**< may be NULL; must not use the session */
+    void *on_wait_arg;
+} rowlock_locks_options;
+#define ROWLOCK_LOCKS_OPTIONS_INIT                               \
+    {                                                            \
+        sizeof(rowlock_locks_options), NULL, 0, 0, 0, NULL, NULL \
+    }
+
+/** Open the lock table of the database at path (the table is path + "-rowlock",
+ * by the real path; created with the database's mode and group) and become an
+ * owner in it. *ret is the caller's, to be closed. Errors: 58030 (cannot open,
+ * damaged), 0A000 (network file system, another layout or boot), 53200 (no
+ * owner slot). */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_open(
+    const char *path, const rowlock_locks_options *o, rowlock_locks **ret,
+    rowlock_error *err);
+/** Give back every lock and the owner slot. NULL allowed; in a forked child it
+ * frees nothing of the parent's. */
+ROWLOCK_API void rowlock_locks_close(rowlock_locks *s);
+
+/** Take name in mode, or strengthen the mode already held; to ask for less than
+ * is held does nothing. A record lock also takes KEY SHARE on its table.
+ * wait_ms: see the wait policies. Errors: 55P03 (NOWAIT or SKIP LOCKED met a
+ * holder, timeout; with SKIP LOCKED *err is not filled), 40P01, 57014, 53200,
+ * 58030, 08006 (this owner was declared dead, or the file was replaced). On
+ * failure nothing is held that was not held before. */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_take(rowlock_locks *s,
+                                                      const rowlock_name *name,
+                                                      enum rowlock_mode mode,
+                                                      int32_t wait_ms,
+                                                      rowlock_error *err);
+/** The mode in which s holds name; ROWLOCK_READ when it does not. */
+ROWLOCK_API enum rowlock_mode rowlock_locks_held(const rowlock_locks *s,
+                                                 const rowlock_name *name);
+
+/** A mark for a savepoint: how far the session's log of locks has come. */
+ROWLOCK_API size_t rowlock_locks_mark(const rowlock_locks *s);
+/** Give back the locks taken since mark, or lower them to what was held then,
+ * and wake who waited. Mark 0 gives back everything. Never fails: a lock table
+ * that is gone holds nothing. */
+ROWLOCK_API void rowlock_locks_release_to(rowlock_locks *s, size_t mark);
+
+/** Wake s from its wait, now or when it next waits: that call answers 57014.
+ * Safe in a signal handler. */
+ROWLOCK_API void rowlock_locks_cancel(rowlock_locks *s);
+/** Answers 08006 when this owner was declared dead or the lock table's file was
+ * replaced under it. */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_check(rowlock_locks *s,
+                                                       rowlock_error *err);
+/** Let programs that this process executes inherit the lock table's file
+ * description: with byte_only set, the owner then lives until the last of them
+ * ends, as with flock(1). */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_inherit(rowlock_locks *s,
+                                                         rowlock_error *err);
+
+/** One lock held or waited for. */
+typedef struct rowlock_lock_info {
+    enum rowlock_kind kind;
+    enum rowlock_mode mode; /**< held, or wanted when waiting */
+    int waiting; /**< 1: waits for it (an upgrade shows as one held and one
+                    waiting line) */
+    uint32_t owner;
+    int64_t pid;
+    int64_t age_ms;          /**< since it was granted, or since it waits */
+    char label[32];          /**< the owner's label */
+    char table[40], key[64]; /**< shortened for display */
+    uint32_t n_blocked_by;   /**< owners it waits for */
+    uint32_t *blocked_by;    /**< in the same allocation as the list */
+} rowlock_lock_info;
+
+/** Everyone's locks, by name, holders before waiters, waiters in the order in
+ * which they will be served. One moment's view of each name, not of the whole
+ * table. *ret is the caller's: free it with rowlock_locks_list_free(). */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_list(rowlock_locks *s,
+                                                      rowlock_lock_info **ret,
+                                                      size_t *ret_n,
+                                                      rowlock_error *err);
+ROWLOCK_API void rowlock_locks_list_free(rowlock_lock_info *list);
+
+/** "KEY SHARE" and so on. */
+ROWLOCK_API const char *rowlock_mode_name(enum rowlock_mode mode);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

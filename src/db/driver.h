@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT
+ * One engine behind the record API: a table of functions, and the few plain
+ * data types that cross it. Nothing here knows of records, retries or merges;
+ * nothing above it knows of SQL.
+ *
+ * Levels. The outermost block is level 0, each nested block one more. The room
+ * above calls begin, then savepoint(1), savepoint(2) ... in order; level n is
+ * undone with rollback_to(n) and forgotten with release(n).
+ *
+ * Failure. After any error but ROWLOCK_MISUSE the caller calls rollback_to()
+ * for the innermost level before anything else, and sends nothing more at that
+ * level. Then it asks transaction_lost(): true means that the engine ended the
+ * whole transaction by itself, so that every level is failed.
+ *
+ * Waiting. "May block" below means: sleeps for another session. wait_ms is a
+ * wait policy of lock.h. With ROWLOCK_SKIP_LOCKED a call that names one record
+ * answers ROWLOCK_NOT_AVAILABLE.
+ *
+ * Values that go in are already what the column's type holds (record does
+ * that); values that come out are as the database stores them. */
+#ifndef RLK_DB_DRIVER_H
+#define RLK_DB_DRIVER_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "rowlock/record.h"
+
+struct rlk_conn; /* an engine's connection; each driver embeds it first */
+
+/* ---- the catalogue ---- */
+
+enum rlk_column_type { /* from the declared type; how a value is checked */
+                       RLK_TYPE_ANY, /* no declared type: stored as given */
+                       RLK_TYPE_INTEGER,
+                       RLK_TYPE_REAL,
+                       RLK_TYPE_DECIMAL,
+                       RLK_TYPE_BOOLEAN,
+                       RLK_TYPE_TEXT,
+                       RLK_TYPE_BLOB,
+                       RLK_TYPE_TIMESTAMP,
+                       RLK_TYPE_DATE,
+                       RLK_TYPE_TIME,
+                       RLK_TYPE_UUID,
+                       RLK_TYPE_JSON
+};
+
+struct rlk_column {
+    const char *name;
+    const char *declared; /* the declared type, "" when none */
+    enum rlk_column_type type;
+    uint32_t length;           /* declared, in characters; 0: none */
+    uint32_t precision, scale; /* DECIMAL; 0, 0: none declared */
+    uint32_t integer_bits; /* INTEGER: 16, 32 or 64; as this engine stores */
+    bool not_null, has_default, generated;
+    const char *collation; /* "BINARY", "NOCASE", "RTRIM" or another */
+};
+
+struct rlk_index { /* columns are positions in the table's columns */
+    const char *name;
+    const uint32_t *columns;
+    size_t n_columns;
+    bool unique;
+    bool partial; /* has a WHERE, or an expression: guards not every record */
+};
+
+struct rlk_foreign_key {
+    const char *parent;
+    const uint32_t *columns;
+    const char *const *parent_columns; /* resolved, never NULL */
+    size_t n_columns;
+    bool cascades; /* ON DELETE or ON UPDATE does something to the child */
+};
+
+struct rlk_table { /* owned by the connection; a pointer stays valid until its
+                      block ends (a changed schema makes a new one) */
+    const char *name; /* as the catalogue spells it */
+    const struct rlk_column *columns;
+    size_t n_columns;
+    const uint32_t *primary_key;     /* positions, in key order */
+    size_t n_primary_key;            /* at least 1: others are refused */
+    const struct rlk_index *indexes; /* without the primary key */
+    size_t n_indexes;
+    const struct rlk_foreign_key *foreign_keys;
+    size_t n_foreign_keys;
+    bool has_triggers;
+};
+
+/* ---- rows ---- */
+
+struct rlk_row { /* all the table's columns, in order, and their bytes */
+    rowlock_value *values;
+    size_t n_values;
+};
+
+/* Rows and everything they point to, in one arena. Zeroed is empty. */
+struct rlk_rows {
+    struct rlk_arena arena;
+    struct rlk_row *rows;
+    size_t n_rows;
+    const char *const *column_names; /* of sql() only: in the arena */
+    size_t n_columns;
+};
+void rlk_rows_done(struct rlk_rows *rows);
+/* Room for one more row of n_values NULLs; NULL when out of memory. */
+struct rlk_row *rlk_rows_add(struct rlk_rows *rows, size_t n_values);
+/* Copies value's bytes into the arena of rows; false when out of memory. */
+bool rlk_rows_set(struct rlk_rows *rows, rowlock_value *cell,
+                  rowlock_value value);
+
+/* Equal by type and bytes (NaN equals itself; 1 is not 1.0). */
+bool rlk_value_same(rowlock_value a, rowlock_value b);
+
+/* ---- requests, all borrowed for the call ---- */
+
+struct rlk_term {
+    uint32_t column;
+    enum rowlock_op op;
+    const rowlock_value *values;
+    size_t n_values;
+};
+
+struct rlk_order {
+    uint32_t column;
+    bool descending;
+};
+
+struct rlk_select {
+    const struct rlk_table *table;
+    const struct rlk_term *where; /* joined by AND */
+    size_t n_where;
+    const struct rlk_order *order; /* the driver adds the primary key */
+    size_t n_order;
+    int64_t limit, offset; /* limit 0: all */
+    enum rowlock_mode lock;
+    int32_t wait_ms;
+};
+
+struct rlk_set { /* a column's new value */
+    uint32_t column;
+    rowlock_value value;
+};
+
+/* A match key: the record whose columns equal the values (none NULL). */
+struct rlk_match {
+    const struct rlk_set *columns;
+    size_t n_columns;
+};
+
+struct rlk_open {
+    const char *target; /* what stands behind "sqlite:" */
+    const char *label;  /* as in rowlock_options */
+    void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
+    void *on_wait_arg;
+};
+
+enum rlk_capability {
+    RLK_CAN_LOCK_KEYS = 1 << 0,     /* lock_keys() works */
+    RLK_CAN_LOCK_WEAKER = 1 << 1,   /* KEY SHARE and NO KEY UPDATE are real */
+    RLK_FREES_AT_SAVEPOINT = 1 << 2 /* rollback_to() gives locks back */
+};
+
+/* Every function is mandatory unless said otherwise. */
+struct rlk_driver {
+    const char *name; /* "sqlite" */
+    unsigned capabilities;
+
+    /* No transaction. May block for the lock table's attach lock. */
+    int (*open)(const struct rlk_open *o, struct rlk_conn **ret,
+                rowlock_error *err);
+    /* Rolls back what is open. In a forked child only frees memory. */
+    void (*close)(struct rlk_conn *c);
+    /* Async-signal-safe: sets a flag and wakes a futex. */
+    void (*cancel)(struct rlk_conn *c);
+
+    /* Starts level 0. Does not block. */
+    int (*begin)(struct rlk_conn *c, rowlock_error *err);
+    /* Starts level (the number of levels so far). Does not block. */
+    int (*savepoint)(struct rlk_conn *c, size_t level, rowlock_error *err);
+    /* Undoes data since level started, then gives back or lowers its locks.
+     * The level stays open. Never fails from the caller's view: what could
+     * not be undone shows in transaction_lost(). Does not block. */
+    void (*rollback_to)(struct rlk_conn *c, size_t level);
+    /* Forgets a nested level, keeping its data and locks. */
+    int (*release)(struct rlk_conn *c, size_t level, rowlock_error *err);
+    /* Ends level 0: durable when it answers 0, then all locks go. On failure
+     * everything is rolled back and no level is open. May block. */
+    int (*commit)(struct rlk_conn *c, rowlock_error *err);
+    /* Ends level 0, rolling back. Does not block. */
+    void (*rollback)(struct rlk_conn *c);
+    /* The engine ended the transaction by itself since begin(). */
+    bool (*transaction_lost)(struct rlk_conn *c);
+
+    /* The catalogue's word on a table; works in and outside a block. Errors:
+     * 42P01; 0A000 for views, virtual tables, tables without primary key. */
+    int (*table)(struct rlk_conn *c, const char *name,
+                 const struct rlk_table **ret, rowlock_error *err);
+
+    /* All below need level 0. */
+
+    /* Finds, locks in the order of the query, reads again, checks again.
+     * *ret: caller's. May block unless READ. Locked rows are the newest
+     * committed version (or the block's own). */
+    int (*select)(struct rlk_conn *c, const struct rlk_select *q,
+                  struct rlk_rows *ret, rowlock_error *err);
+    /* Looks all keys up in one snapshot, without locks. ret_found[i]: the
+     * position in ret of key i's record, or -1; two keys may share one. Of
+     * several records with equal key values the one with the lowest primary
+     * key is meant. */
+    int (*lookup)(struct rlk_conn *c, const struct rlk_table *t,
+                  const struct rlk_match *keys, size_t n_keys,
+                  struct rlk_rows *ret, int *ret_found, rowlock_error *err);
+    /* UPDATE locks on key values, in canonical order whatever the order
+     * given; values go through affinity and collation. May block. */
+    int (*lock_keys)(struct rlk_conn *c, const struct rlk_table *t,
+                     const struct rlk_match *keys, size_t n_keys,
+                     int32_t wait_ms, rowlock_error *err);
+    /* Get ready to write: from here to the next wait nobody else's write can
+     * come between a lookup and our write. (SQLite: the slot, BEGIN
+     * IMMEDIATE.) May block. */
+    int (*start_write)(struct rlk_conn *c, int32_t wait_ms, rowlock_error *err);
+    /* ret_row (may be NULL): the record as stored, locked UPDATE. Takes KEY
+     * SHARE on parents. 23505 with the index's columns in the detail. May
+     * block; wait_ms bounds each lock. */
+    int (*insert)(struct rlk_conn *c, const struct rlk_table *t,
+                  const struct rlk_set *set, size_t n_set, int32_t wait_ms,
+                  struct rlk_rows *ret_row, rowlock_error *err);
+    /* Writes set into the record that was read as old, whose lock the caller
+     * holds (NO KEY UPDATE at least; raised to UPDATE here when a unique
+     * column changes). 40001 when the stored row differs from old.
+     * ret_row as above. May block. */
+    int (*update)(struct rlk_conn *c, const struct rlk_table *t,
+                  const struct rlk_row *old, const struct rlk_set *set,
+                  size_t n_set, int32_t wait_ms, struct rlk_rows *ret_row,
+                  rowlock_error *err);
+    /* Raises the lock to UPDATE. 40001 as above. May block. */
+    int (*remove)(struct rlk_conn *c, const struct rlk_table *t,
+                  const struct rlk_row *old, int32_t wait_ms,
+                  rowlock_error *err);
+    /* The mode held on a record, ROWLOCK_READ for none. pk: its primary key,
+     * in key order, as the database gives it back. */
+    enum rowlock_mode (*held)(struct rlk_conn *c, const struct rlk_table *t,
+                              const rowlock_value *pk);
+    /* The mark of rowlock_locks_mark() and its undoing, for a call that gives
+     * back the locks it took itself; data is untouched. May be NULL where
+     * locks cannot go early. */
+    size_t (*lock_mark)(struct rlk_conn *c);
+    void (*unlock_to)(struct rlk_conn *c, size_t mark);
+    /* Read-only SQL; 0A000 for what could write. */
+    int (*sql)(struct rlk_conn *c, const char *sql, const rowlock_value *params,
+               size_t n_params, struct rlk_rows *ret, rowlock_error *err);
+};
+
+struct rlk_conn {
+    const struct rlk_driver *driver;
+};
+
+extern const struct rlk_driver rlk_sqlite_driver;
+
+#endif
