@@ -36,12 +36,14 @@ enum { ROWLOCK_WAIT = 0, ROWLOCK_NOWAIT = -1, ROWLOCK_SKIP_LOCKED = -2 };
 
 /** What a lock is on. */
 enum rowlock_kind {
-    ROWLOCK_RECORD, /**< one record: (table, primary key) */
-    ROWLOCK_KEY,   /**< one value of a key: (table, columns, values), whether or
-                      not a record has it */
-    ROWLOCK_TABLE, /**< a whole table; each record lock implies KEY SHARE on it
-                    */
-    ROWLOCK_WRITER /**< the writer slot of the database */
+    /** One record: (table, primary key). */
+    ROWLOCK_RECORD,
+    /** One value of a key, whether or not a record has it. */
+    ROWLOCK_KEY,
+    /** A whole table; each record lock implies KEY SHARE on it. */
+    ROWLOCK_TABLE,
+    /** The writer slot of the database. */
+    ROWLOCK_WRITER
 };
 
 /** A lock's name, borrowed for the call. Two names are one lock when kind,
@@ -50,10 +52,10 @@ enum rowlock_kind {
 typedef struct rowlock_name {
     enum rowlock_kind kind;
     const char *table; /**< NULL for the writer slot */
-    const char
-        *column; /**< of a key: its columns, joined by commas; else NULL */
-    const rowlock_value
-        *values; /**< of a record or key, in the key's column order */
+    /** Of a key: its columns, joined by commas; else NULL. */
+    const char *column;
+    /** Of a record or key, in the key's column order. */
+    const rowlock_value *values;
     size_t n_values;
 } rowlock_name;
 
@@ -123,6 +125,11 @@ ROWLOCK_API size_t rowlock_locks_mark(const rowlock_locks *s);
  * and wake who waited. Mark 0 gives back everything. Never fails: a lock table
  * that is gone holds nothing. */
 ROWLOCK_API void rowlock_locks_release_to(rowlock_locks *s, size_t mark);
+
+/** Give back this one lock, wherever it stands in the log. Never fails.
+ * The writer slot is not in the log: it stays over rowlock_locks_release_to(),
+ * but for mark 0, and goes back by this call. */
+ROWLOCK_API void rowlock_locks_drop(rowlock_locks *s, const rowlock_name *name);
 
 /** Wake s from its wait, now or when it next waits: that call answers 57014.
  * Safe in a signal handler. */
