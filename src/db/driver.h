@@ -250,6 +250,20 @@ struct rlk_driver {
     /* Read-only SQL; 0A000 for what could write. */
     int (*sql)(struct rlk_conn *c, const char *sql, const rowlock_value *params,
                size_t n_params, struct rlk_rows *ret, rowlock_error *err);
+
+    /* ---- optional: what makes an import fast ---- */
+
+    /* The number of the engine's write transaction that is open, 0 when none
+     * is; a new one whenever it was ended or given up for a wait. Two equal
+     * answers other than 0: nobody else's write came in between, so what was
+     * read then is still the newest version. NULL: assume the worst. */
+    uint64_t (*write_epoch)(struct rlk_conn *c);
+    /* Locks one record by the primary key that was read, without reading it
+     * again; write_epoch() tells whether it can have changed. May block.
+     * NULL: select() it. */
+    int (*lock_row)(struct rlk_conn *c, const struct rlk_table *t,
+                    const rowlock_value *pk, enum rowlock_mode mode,
+                    int32_t wait_ms, rowlock_error *err);
 };
 
 struct rlk_conn {
