@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * Ctrl-C and SIGTERM while a command works: the first leaves cleanly (what is
+ * waited for is cancelled, locks go back), the second ends the program at
+ * once. */
+#ifndef RLK_CLI_INTERRUPT_H
+#define RLK_CLI_INTERRUPT_H
+
+/* From now on a signal calls cancel(target), which must be safe in a signal
+ * handler. A signal that the program was told to ignore stays ignored. */
+void rlk_interrupt_watch(void (*cancel)(void *target), void *target);
+/* Signals end the program again, as at its start. */
+void rlk_interrupt_unwatch(void);
+/* The signal that came, or 0. */
+int rlk_interrupted(void);
+
+#endif
