@@ -25,6 +25,15 @@ check:
 	@tools/install build test check
 	@tools/check
 
+#: make install  into the prefix of meson setup (/usr/local), with headers
+install: build
+	meson install -C $(BUILD)
+
+#: make docs     write the generated pages of docs/ anew
+docs:
+	tools/errors-page >docs/errors.md.new
+	mv docs/errors.md.new docs/errors.md
+
 #: make format   let clang-format lay out every source
 format:
 	@tools/check-format --fix
