@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of the program share: a folder, a database, running rowlock,
+following one that runs, and a web server on loopback.
+
+$ROWLOCK is the built program. Nothing pauses: each wait is for an event, and
+fails the test after LIMIT seconds.
+"""
+
+import http.server
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+LIMIT = 60
+NOBODY = 65534
+PROGRAM = os.environ.get("ROWLOCK", "rowlock")
+
+
+class Program:
+    """A program that runs; what it writes is kept and can be waited for."""
+
+    def __init__(self, *words, **options):
+        self.process = subprocess.Popen(
+            [str(word) for word in words], text=True, bufsize=1, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        self.pid = self.process.pid
+        self.news = threading.Condition()
+        self.out, self.err, self.open_streams = "", "", 2
+        self.readers = [threading.Thread(target=self._read, args=pair, daemon=True) for pair in
+                        (("out", self.process.stdout), ("err", self.process.stderr))]
+        for reader in self.readers:
+            reader.start()
+
+    def _read(self, name, stream):
+        for line in stream:
+            with self.news:
+                setattr(self, name, getattr(self, name) + line)
+                self.news.notify_all()
+        with self.news:
+            self.open_streams -= 1
+            self.news.notify_all()
+
+    def _wait_for(self, name, text):
+        with self.news:
+            self.news.wait_for(lambda: text in getattr(self, name) or not self.open_streams, LIMIT)
+            if text not in getattr(self, name):
+                raise AssertionError(f"no {text!r}; out: {self.out!r}, err: {self.err!r}")
+
+    def wait_for_out(self, text):
+        self._wait_for("out", text)
+
+    def wait_for_err(self, text):
+        self._wait_for("err", text)
+
+    def tell(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def end(self):
+        """Close its input, wait for its end; its status (-n for a signal)."""
+        if not self.process.stdin.closed:
+            self.process.stdin.close()
+        status = self.process.wait(LIMIT)
+        for reader in self.readers:
+            reader.join(LIMIT)
+        return status
+
+    def kill(self):
+        """Kill it with -9, and every program that it started."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait(LIMIT)
+        for reader in self.readers:
+            reader.join(LIMIT)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+
+
+class CliTest(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="rowlock-test-")
+        self.addCleanup(folder.cleanup)
+        self.top = Path(folder.name)
+
+    def write(self, name, text):
+        path = self.top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def database(self, sql, name="app.db", journal_mode="wal"):
+        """A new database, made by sql."""
+        path = self.top / name
+        db = sqlite3.connect(path)
+        db.execute(f"PRAGMA journal_mode = {journal_mode}")
+        db.executescript(sql)
+        db.close()
+        return path
+
+    def query(self, path, sql, *values):
+        """What a program that knows no record locks sees, or does."""
+        db = sqlite3.connect(path, timeout=LIMIT)
+        try:
+            with db:
+                return db.execute(sql, values).fetchall()
+        finally:
+            db.close()
+
+    def run_rowlock(self, *words, status=0, **options):
+        """Run to the end; the exit status must be the one given."""
+        options.setdefault("cwd", self.top)
+        options.setdefault("input", "")
+        done = subprocess.run([PROGRAM, *map(str, words)], text=True, timeout=LIMIT,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        self.assertEqual(done.returncode, status, f"out: {done.stdout}\nerr: {done.stderr}")
+        return done
+
+    def start_rowlock(self, *words, **options):
+        """Start it; killed with its children at the end of the test."""
+        options.setdefault("cwd", self.top)
+        program = Program(PROGRAM, *words, **options)
+        self.addCleanup(program.kill)
+        return program
+
+    def unprivileged(self):
+        """Options for run_rowlock() and start_rowlock() so that it does not run
+        as root, which ignores read-only files and folders. The test's folder is
+        given away with all that is in it now."""
+        if os.geteuid() != 0:
+            return {}
+        program = shutil.copy(PROGRAM, self.top / "rowlock")
+        for path in (self.top, *self.top.rglob("*")):
+            os.chown(path, NOBODY, NOBODY)
+        return {"executable": program, "user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+    def serve(self, answer):
+        """Serve answer(request) on loopback, request being a
+        BaseHTTPRequestHandler at a GET; the address, without a slash."""
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                answer(self)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}"
+
+
+def send(request, body, status=200, **headers):
+    """An answer for serve()."""
+    request.send_response(status)
+    for name, value in {"Content_Length": str(len(body)), **headers}.items():
+        request.send_header(name.replace("_", "-"), value)
+    request.end_headers()
+    request.wfile.write(body)
