@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: MIT
-# A short front for Meson. What each target does is in tools/; `make` builds.
+# A short front for Meson; what a target does is in tools/. `make` builds.
 BUILD = build
-.PHONY: all build test check fresh demo soak bench tsan install format docs \
-	clean help
+ready = tools/install build test $(1) && \
+	{ test -f $(BUILD)/build.ninja || meson setup $(BUILD); }
 
-all build: $(BUILD)/build.ninja
-	ninja -C $(BUILD)
+.PHONY: all test check demo fresh soak bench tsan install docs format clean help
 
-$(BUILD)/build.ninja:
-	tools/install build test
-	meson setup $(BUILD)
+all:
+	@$(call ready)
+	@ninja -C $(BUILD)
 
 help:
 	@sed -n 's/^#: //p' Makefile
 
 #: make test     install what is missing, build, run every test
 test:
-	@tools/install build test
-	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
+	@$(call ready)
 	@tools/test $(BUILD)
 
 #: make check    the same under sanitizers, and the checks of form
@@ -25,14 +23,44 @@ check:
 	@tools/install build test check
 	@tools/check
 
+#: make demo     show in a minute what Rowlock is for
+demo:
+	@$(call ready,demo)
+	@ninja -C $(BUILD)
+	@tools/demo $(BUILD)
+
+#: make fresh    make test and make demo on a new Debian (needs root)
+fresh:
+	@tools/fresh
+
+#: make soak     the tests with larger numbers (ROWLOCK_SOAK=20 times larger)
+soak:
+	@$(call ready)
+	@ROWLOCK_SOAK=$${ROWLOCK_SOAK:-20} tools/test $(BUILD) -t 60 \
+		--no-suite tools
+
+#: make bench    speed, as ratios to what runs beside it
+bench:
+	@$(call ready,bench)
+	@ninja -C $(BUILD)
+	@$(BUILD)/bench/lock
+	@bench/import.py $(BUILD)/src/cli/rowlock
+
+#: make tsan     the unit tests under ThreadSanitizer
+tsan:
+	@tools/install build test
+	@test -f build-tsan/build.ninja || meson setup build-tsan \
+		-Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+	@tools/test build-tsan -t 5 --suite unit
+
 #: make install  into the prefix of meson setup (/usr/local), with headers
-install: build
-	meson install -C $(BUILD)
+install: all
+	@meson install -C $(BUILD)
 
 #: make docs     write the generated pages of docs/ anew
 docs:
-	tools/errors-page >docs/errors.md.new
-	mv docs/errors.md.new docs/errors.md
+	@tools/errors-page >docs/errors.md.new
+	@mv docs/errors.md.new docs/errors.md
 
 #: make format   let clang-format lay out every source
 format:

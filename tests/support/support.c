@@ -152,6 +152,14 @@ wait_until(bool (*is_so)(void *arg), void *arg, const char *what)
     }
 }
 
+int
+soak(int n)
+{
+    const char *factor = getenv("ROWLOCK_SOAK");
+    long times = factor ? strtol(factor, NULL, 10) : 1;
+    return times > 0 && times <= 1000 ? n * (int)times : n;
+}
+
 void
 become_unprivileged(void)
 {

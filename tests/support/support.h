@@ -104,6 +104,10 @@ void shared_free(void *memory, size_t size);
 /* For what tells nobody when it happens: looks every millisecond. */
 void wait_until(bool (*is_so)(void *arg), void *arg, const char *what);
 
+/* n, or for `make soak` as many times more as $ROWLOCK_SOAK says: for rounds,
+ * processes' work, random cases. */
+int soak(int n);
+
 /* root ignores read-only files and folders. A child that asks for them calls
  * this first: it goes on as "nobody" when it was root, else as it was. What it
  * shall write must be given to it before, by give_away(). */
