@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * Chooses what opens a source, and finds the module for HTTP: beside the object
+ * this code is in, so that neither the environment nor the working directory
+ * has a say. */
+#include "body.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+#define MODULE "rowlock-http.so"
+
+/* The folder of the program or library that holds this function. */
+static bool
+own_folder(char *ret, size_t size)
+{
+    char path[4096];
+    Dl_info info;
+    if (!dladdr((void *)(uintptr_t)rlk_body_open, &info) || !info.dli_fname)
+        return false;
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    /* For the program itself dladdr gives argv[0], which may be anything. */
+    if (info.dli_fname[0] == '/' && strstr(info.dli_fname, ".so"))
+        n = snprintf(path, sizeof path, "%s", info.dli_fname);
+    if (n <= 0 || (size_t)n >= sizeof path)
+        return false;
+    path[n] = 0;
+    *strrchr(path, '/') = 0;
+    return (size_t)snprintf(ret, size, "%s", path) < size;
+}
+
+/* Beside librowlock-data; in the build folder; where it was installed. */
+static bool
+find_module(char *ret, size_t size)
+{
+    static const char *const places[] = {"%s/rowlock/" MODULE,
+                                         "%s/../source/" MODULE};
+    char folder[4096];
+    if (own_folder(folder, sizeof folder))
+        for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+            struct rlk_buf RLK_AUTOBUF path = {0};
+            rlk_buf_text(&path, folder);
+            rlk_buf_text(&path, places[i] + 2);
+            if (!path.failed && path.len < size &&
+                access(path.ptr, R_OK) == 0) {
+                memcpy(ret, path.ptr, path.len + 1);
+                return true;
+            }
+        }
+    return snprintf(ret, size, "%s", RLK_MODULE_FOLDER "/" MODULE) > 0 &&
+           access(ret, R_OK) == 0;
+}
+
+static int
+load_module(const struct rlk_http_module **ret, rowlock_error *err)
+{
+    char path[8192];
+    if (!find_module(path, sizeof path)) {
+        rlk_fail(err, ROWLOCK_UNSUPPORTED, "the module for HTTP is missing");
+        rlk_hint(err, "Install " MODULE " in " RLK_MODULE_FOLDER
+                      ", or give the path of a file.");
+        return ROWLOCK_UNSUPPORTED;
+    }
+    /* Never closed: libcurl's global state lives as long as the program. */
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        return rlk_fail(err, ROWLOCK_UNSUPPORTED,
+                        "could not load the module for HTTP: %s", dlerror());
+    const struct rlk_http_module *module = dlsym(handle, RLK_HTTP_MODULE);
+    if (!module || strcmp(module->version, RLK_HTTP_VERSION) != 0)
+        return rlk_fail(err, ROWLOCK_UNSUPPORTED,
+                        "'%.150s' belongs to another version of rowlock", path);
+    *ret = module;
+    return 0;
+}
+
+static int
+open_http(const struct rlk_body_options *o, struct rlk_body **ret,
+          rowlock_error *err)
+{
+    const struct rlk_http_module *module;
+    RLK_TRY(load_module(&module, err));
+    return module->open(o, ret, err);
+}
+
+int
+rlk_body_open(const struct rlk_body_options *o, struct rlk_body **ret,
+              rowlock_error *err)
+{
+    if (rlk_url_is_http(o->url))
+        return open_http(o, ret, err);
+    if (strstr(o->url, "://"))
+        return rlk_fail(err, ROWLOCK_UNSUPPORTED,
+                        "only http://, https:// and paths can be read, not "
+                        "'%.80s'",
+                        o->url);
+    return rlk_file_open(o, ret, err);
+}
+
+void
+rlk_body_close(struct rlk_body *b)
+{
+    if (b)
+        b->ops->close(b);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * The bytes of a source, piece by piece: a file, or the module for HTTP, which
+ * is loaded when it is first needed (linking its libraries costs more than the
+ * rest of the start). */
+#ifndef RLK_SOURCE_BODY_H
+#define RLK_SOURCE_BODY_H
+
+#include "source.h"
+
+struct rlk_body;
+
+struct rlk_body_ops {
+    /* A piece, valid until the next call; length 0: the end, and everything
+     * has arrived. */
+    int (*read)(struct rlk_body *b, const char **ret, size_t *ret_len,
+                rowlock_error *err);
+    void (*close)(struct rlk_body *b);
+};
+
+struct rlk_body { /* embedded first */
+    const struct rlk_body_ops *ops;
+};
+
+struct rlk_body_options { /* the url is borrowed while the body is open */
+    const char *url;
+    struct rlk_source_limits limits;
+    const volatile sig_atomic_t *cancelled;
+};
+
+typedef int rlk_body_open_fn(const struct rlk_body_options *o,
+                             struct rlk_body **ret, rowlock_error *err);
+
+/* By the scheme; *ret is the caller's. */
+rlk_body_open_fn rlk_body_open;
+rlk_body_open_fn rlk_file_open;
+void rlk_body_close(struct rlk_body *b); /* NULL allowed */
+
+bool rlk_url_is_http(const char *url);
+/* Fails when more than limit bytes have arrived. */
+int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
+                        rowlock_error *err);
+
+/* What the module exports under this name. */
+#define RLK_HTTP_MODULE  "rlk_http_module"
+#define RLK_HTTP_VERSION "0.1.0/1" /* must be equal on both sides */
+struct rlk_http_module {
+    const char *version;
+    rlk_body_open_fn *open;
+};
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ * A source that is a file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "body.h"
+
+enum { PIECE = 256 * 1024 };
+
+struct file {
+    struct rlk_body body;
+    struct rlk_body_options o;
+    int fd;
+    uint64_t bytes;
+    char piece[PIECE];
+};
+
+static int
+check_cancelled(const struct file *f, rowlock_error *err)
+{
+    if (f->o.cancelled && *f->o.cancelled)
+        return rlk_fail(err, ROWLOCK_CANCELLED, "reading was interrupted");
+    return 0;
+}
+
+static int
+read_piece(struct rlk_body *b, const char **ret, size_t *ret_len,
+           rowlock_error *err)
+{
+    struct file *f = (struct file *)b;
+    ssize_t n;
+    do {
+        RLK_TRY(check_cancelled(f, err));
+        n = read(f->fd, f->piece, sizeof f->piece);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return rlk_fail_errno(err, ROWLOCK_IO, "could not read '%.120s'",
+                              f->o.url);
+    f->bytes += (uint64_t)n;
+    RLK_TRY(
+        rlk_body_check_size(f->bytes, f->o.limits.body_bytes, f->o.url, err));
+    *ret = f->piece;
+    *ret_len = (size_t)n;
+    return 0;
+}
+
+static void
+close_file(struct rlk_body *b)
+{
+    struct file *f = (struct file *)b;
+    close(f->fd);
+    rlk_free(f);
+}
+
+static const struct rlk_body_ops file_ops = {read_piece, close_file};
+
+int
+rlk_file_open(const struct rlk_body_options *o, struct rlk_body **ret,
+              rowlock_error *err)
+{
+    struct file *f = rlk_reallocarray(NULL, 1, sizeof *f);
+    if (!f)
+        return rlk_out_of_memory(err);
+    f->body.ops = &file_ops;
+    f->o = *o;
+    f->bytes = 0;
+    f->fd = open(o->url, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (f->fd < 0) {
+        rlk_fail_errno(err, ROWLOCK_IO, "could not open '%.120s'", o->url);
+        rlk_free(f);
+        return ROWLOCK_IO;
+    }
+    *ret = &f->body;
+    return 0;
+}

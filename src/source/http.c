@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT
+ * A source behind HTTP(S): the module rowlock-http.so, the only code that knows
+ * libcurl. One transfer, pulled: each read lets libcurl work until a piece has
+ * arrived. Redirects are followed here, by our rules; a body is at its end only
+ * when libcurl says that all of it came. */
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/text.h"
+#include "body.h"
+
+enum {
+    MOST_REDIRECTS = 10,
+    SLICE_MS = 200,     /* how soon an interrupt is seen */
+    KEPT_OF_ERROR = 160 /* bytes of an error's body shown to the user */
+};
+
+struct http {
+    struct rlk_body body;
+    struct rlk_body_options o;
+    CURLM *multi;
+    CURL *easy;
+    char *url; /* where redirects have led */
+    struct rlk_buf piece;
+    struct curl_slist *headers;
+    uint64_t bytes;
+    bool done, too_large, encoded, attached;
+    CURLcode result;
+    char reason[CURL_ERROR_SIZE];
+};
+
+static int64_t
+now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static size_t
+take_bytes(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct http *h = arg;
+    size_t len = size * n;
+    h->bytes += len;
+    h->too_large = h->bytes > h->o.limits.body_bytes;
+    if (h->too_large)
+        return 0;
+    rlk_buf_add(&h->piece, bytes, len);
+    return h->piece.failed ? 0 : len;
+}
+
+/* A body that is packed although we did not ask for it must not look like a
+ * damaged one. */
+static size_t
+take_header(char *bytes, size_t size, size_t n, void *arg)
+{
+    struct http *h = arg;
+    size_t len = size * n, name = strlen("content-encoding:");
+    if (len > name && strncasecmp(bytes, "content-encoding:", name) == 0) {
+        const char *value = bytes + name, *end = bytes + len;
+        while (value < end && *value == ' ')
+            value++;
+        h->encoded = (size_t)(end - value) < strlen("identity") ||
+                     strncasecmp(value, "identity", 8) != 0;
+    }
+    return len;
+}
+
+static int
+say_stalled(struct http *h, rowlock_error *err)
+{
+    char text[32];
+    rlk_duration_print(h->o.limits.stall_ms, text, sizeof text);
+    rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' sent nothing for %s", h->url,
+             text);
+    rlk_hint(err, "Try again later.");
+    return ROWLOCK_CONNECTION;
+}
+
+static const char *
+hint_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return "Look at the host's name in the url.";
+    case CURLE_COULDNT_CONNECT:
+        return "Look whether the server runs, and at host and port in the url.";
+    case CURLE_PARTIAL_FILE:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+        return "The answer was cut off: run it again later.";
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return "The server's certificate does not prove who it is.";
+    default:
+        return "";
+    }
+}
+
+static int
+say_failed(struct http *h, rowlock_error *err)
+{
+    if (h->too_large)
+        return rlk_body_check_size(h->bytes, h->o.limits.body_bytes, h->url,
+                                   err);
+    if (h->piece.failed || h->result == CURLE_OUT_OF_MEMORY)
+        return rlk_out_of_memory(err);
+    rlk_fail(err, ROWLOCK_CONNECTION, "could not fetch '%.120s': %s", h->url,
+             h->reason[0] ? h->reason : curl_easy_strerror(h->result));
+    rlk_hint(err, "%s", hint_of(h->result));
+    return ROWLOCK_CONNECTION;
+}
+
+static void
+see_whether_done(struct http *h)
+{
+    int left;
+    CURLMsg *message;
+    while ((message = curl_multi_info_read(h->multi, &left)))
+        if (message->msg == CURLMSG_DONE) {
+            h->done = true;
+            h->result = message->data.result;
+        }
+}
+
+/* Let libcurl work until a piece has arrived or the transfer has ended. */
+static int
+wait_for_piece(struct http *h, rowlock_error *err)
+{
+    int64_t since = now_ms();
+    while (!h->piece.len && !h->done) {
+        int running;
+        if (h->o.cancelled && *h->o.cancelled)
+            return rlk_fail(err, ROWLOCK_CANCELLED,
+                            "fetching '%.120s' was "
+                            "interrupted",
+                            h->url);
+        CURLMcode code = curl_multi_perform(h->multi, &running);
+        see_whether_done(h);
+        if (h->piece.len || h->done)
+            break;
+        if (!code)
+            code = curl_multi_poll(h->multi, NULL, 0, SLICE_MS, NULL);
+        if (code)
+            return rlk_fail(err, ROWLOCK_CONNECTION,
+                            "could not fetch '%.120s': %s", h->url,
+                            curl_multi_strerror(code));
+        if (now_ms() - since >
+            h->o.limits.stall_ms + (h->bytes ? 0 : h->o.limits.connect_ms))
+            return say_stalled(h, err);
+    }
+    return h->done && h->result ? say_failed(h, err) : 0;
+}
+
+static int
+read_piece(struct rlk_body *b, const char **ret, size_t *ret_len,
+           rowlock_error *err)
+{
+    struct http *h = (struct http *)b;
+    rlk_buf_clear(&h->piece);
+    RLK_TRY(wait_for_piece(h, err));
+    *ret = h->piece.ptr;
+    *ret_len = h->piece.len;
+    return 0;
+}
+
+static void
+detach(struct http *h)
+{
+    if (h->attached)
+        curl_multi_remove_handle(h->multi, h->easy);
+    h->attached = false;
+}
+
+static void
+close_http(struct rlk_body *b)
+{
+    struct http *h = (struct http *)b;
+    if (h->easy) {
+        detach(h);
+        curl_easy_cleanup(h->easy);
+    }
+    if (h->multi)
+        curl_multi_cleanup(h->multi);
+    curl_slist_free_all(h->headers);
+    rlk_buf_done(&h->piece);
+    rlk_free(h->url);
+    rlk_free(h);
+}
+
+static const struct rlk_body_ops http_ops = {read_piece, close_http};
+
+/* The piece that has arrived already stays for the first read. */
+static int read_first(struct rlk_body *b, const char **ret, size_t *ret_len,
+                      rowlock_error *err);
+static const struct rlk_body_ops first_ops = {read_first, close_http};
+
+static int
+read_first(struct rlk_body *b, const char **ret, size_t *ret_len,
+           rowlock_error *err)
+{
+    struct http *h = (struct http *)b;
+    h->body.ops = &http_ops;
+    if (!h->piece.len)
+        return read_piece(b, ret, ret_len, err);
+    *ret = h->piece.ptr;
+    *ret_len = h->piece.len;
+    return 0;
+}
+
+/* Who carries a password in the url would see it in messages and lists of
+ * processes. */
+static int
+check_url(const char *url, rowlock_error *err)
+{
+    CURLU *parsed = curl_url();
+    char *user = NULL, *host = NULL;
+    if (!parsed)
+        return rlk_out_of_memory(err);
+    CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, 0);
+    bool bad = code || curl_url_get(parsed, CURLUPART_HOST, &host, 0);
+    bool secret = !curl_url_get(parsed, CURLUPART_USER, &user, 0);
+    curl_free(user);
+    curl_free(host);
+    curl_url_cleanup(parsed);
+    if (secret)
+        return rlk_fail(err, ROWLOCK_UNSUPPORTED,
+                        "a url with a user or password is refused");
+    if (bad)
+        return rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' is not a url: %s",
+                        url, curl_url_strerror(code));
+    return 0;
+}
+
+static int
+set_options(struct http *h, rowlock_error *err)
+{
+    CURL *e = h->easy;
+    bool bad = curl_easy_setopt(e, CURLOPT_ERRORBUFFER, h->reason);
+    h->headers = curl_slist_append(NULL, "Accept: application/json");
+    bad |= !h->headers;
+    bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") ||
+           curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) ||
+           curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) ||
+           curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L) ||
+           curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) ||
+           curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) ||
+           curl_easy_setopt(e, CURLOPT_USERAGENT, "rowlock/0.1.0") ||
+           curl_easy_setopt(e, CURLOPT_HTTPHEADER, h->headers);
+    bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_bytes) ||
+           curl_easy_setopt(e, CURLOPT_WRITEDATA, h) ||
+           curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header) ||
+           curl_easy_setopt(e, CURLOPT_HEADERDATA, h) ||
+           curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+                            (long)h->o.limits.connect_ms);
+    return bad ? rlk_out_of_memory(err) : 0;
+}
+
+/* Send the request, and wait until the answer's status is known. */
+static int
+request(struct http *h, long *ret_status, rowlock_error *err)
+{
+    detach(h);
+    h->done = h->encoded = false;
+    h->reason[0] = 0;
+    h->bytes = 0;
+    rlk_buf_clear(&h->piece);
+    if (curl_easy_setopt(h->easy, CURLOPT_URL, h->url) ||
+        curl_multi_add_handle(h->multi, h->easy))
+        return rlk_out_of_memory(err);
+    h->attached = true;
+    RLK_TRY(wait_for_piece(h, err));
+    curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, ret_status);
+    return 0;
+}
+
+static bool
+is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 ||
+           status == 308;
+}
+
+static int
+follow(struct http *h, rowlock_error *err)
+{
+    char *to = NULL;
+    curl_easy_getinfo(h->easy, CURLINFO_REDIRECT_URL, &to);
+    if (!to)
+        return rlk_fail(err, ROWLOCK_CONNECTION,
+                        "'%.120s' redirects to nowhere", h->url);
+    if (!rlk_url_is_http(to) || (strncasecmp(h->url, "https:", 6) == 0 &&
+                                 strncasecmp(to, "https:", 6) != 0)) {
+        rlk_fail(err, ROWLOCK_UNSUPPORTED, "'%.80s' redirects to '%.80s'",
+                 h->url, to);
+        rlk_hint(err, "Only http and https are followed, and https never to "
+                      "http.");
+        return ROWLOCK_UNSUPPORTED;
+    }
+    RLK_TRY(check_url(to, err));
+    char *copy = rlk_strdup(to);
+    if (!copy)
+        return rlk_out_of_memory(err);
+    rlk_free(h->url);
+    h->url = copy;
+    return 0;
+}
+
+static int
+refuse_status(struct http *h, long status, rowlock_error *err)
+{
+    char said[KEPT_OF_ERROR + 1] = "";
+    for (size_t i = 0; i < h->piece.len && i < KEPT_OF_ERROR; i++) {
+        unsigned char c = (unsigned char)h->piece.ptr[i];
+        said[i] = c < 0x20 || c > 0x7E ? ' ' : (char)c;
+    }
+    rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' answered HTTP %ld", h->url,
+             status);
+    if (said[0])
+        rlk_detail(err, "It said: %s", said);
+    rlk_hint(err, status >= 500 || status == 429 ? "Try again later."
+                  : status == 401 || status == 403
+                      ? "The source does not let us read it."
+                      : "Look at the url.");
+    return ROWLOCK_CONNECTION;
+}
+
+static int
+start(struct http *h, rowlock_error *err)
+{
+    long status = 0;
+    RLK_TRY(check_url(h->url, err));
+    RLK_TRY(set_options(h, err));
+    RLK_TRY(request(h, &status, err));
+    for (int i = 0; is_redirect(status); i++) {
+        if (i == MOST_REDIRECTS)
+            return rlk_fail(err, ROWLOCK_CONNECTION,
+                            "'%.120s' redirects more than %d times", h->o.url,
+                            MOST_REDIRECTS);
+        RLK_TRY(follow(h, err));
+        RLK_TRY(request(h, &status, err));
+    }
+    if (status != 200 && status != 203)
+        return refuse_status(h, status, err);
+    if (h->encoded)
+        return rlk_fail(err, ROWLOCK_UNSUPPORTED,
+                        "'%.120s' sent a compressed body", h->url);
+    return 0;
+}
+
+static int
+open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
+              rowlock_error *err)
+{
+    static bool initialised;
+    if (!initialised && curl_global_init(CURL_GLOBAL_DEFAULT))
+        return rlk_out_of_memory(err);
+    initialised = true;
+    struct http *h = rlk_calloc(1, sizeof *h);
+    if (!h)
+        return rlk_out_of_memory(err);
+    h->body.ops = &first_ops;
+    h->o = *o;
+    h->url = rlk_strdup(o->url);
+    h->multi = curl_multi_init();
+    h->easy = curl_easy_init();
+    int rc =
+        h->url && h->multi && h->easy ? start(h, err) : rlk_out_of_memory(err);
+    if (rc)
+        close_http(&h->body);
+    else
+        *ret = &h->body;
+    return rc;
+}
+
+__attribute__((visibility("default")))
+const struct rlk_http_module rlk_http_module = {RLK_HTTP_VERSION,
+                                                open_transfer};

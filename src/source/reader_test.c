@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "source.h"
+
+static char folder[] = "/tmp/rowlock-reader-XXXXXX";
+static char path[64];
+static rowlock_error err;
+static struct rlk_reader_options options;
+
+static void
+write_file(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int
+make_folder(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/body.json", folder);
+    return 0;
+}
+
+static int
+remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+static void
+reset(void)
+{
+    memset(&err, 0, sizeof err);
+    options = (struct rlk_reader_options){.url = path,
+                                          .limits = RLK_SOURCE_LIMITS_INIT};
+}
+
+/* Reads all: "number=text of a;" or "number!line...;" of each record. */
+static int
+read_all(struct rlk_buf *out)
+{
+    struct rlk_reader *r;
+    struct rlk_remote remote;
+    enum rlk_read what = RLK_READ_RECORD;
+    RLK_TRY(rlk_reader_open(&options, &r, &err));
+    int rc;
+    while (!(rc = rlk_reader_next(r, &remote, &what, &err)) &&
+           what != RLK_READ_END) {
+        if (what == RLK_READ_REJECTED)
+            rlk_buf_format(out, "%d!%s: %s;", (int)remote.number,
+                           remote.reason.context, remote.reason.message);
+        else
+            rlk_buf_format(out, "%d=%.*s;", (int)remote.number,
+                           (int)remote.root[1].len, remote.root[1].text);
+    }
+    rlk_reader_close(r);
+    return rc;
+}
+
+static void
+test_reader__a_bad_record_is_rejected_alone_with_its_place(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF out = {0};
+    reset();
+    write_file("[{\"a\":1},\n{\"a\":\n01},{\"a\":\"\xFF\"},\n{\"a\":2}, 7]");
+    assert_int_equal(read_all(&out), 0);
+    assert_string_equal(out.ptr, "1=1;"
+                                 "2!line 3, byte 17: not a JSON value;"
+                                 "3!line 3, byte 27: invalid UTF-8;"
+                                 "4=2;"
+                                 "5!line 4, byte 41: a record is an object, "
+                                 "not a number;");
+}
+
+static void
+test_reader__a_large_file_arrives_whole(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF out = {0}, json = {0}, expected = {0};
+    reset();
+    for (int i = 1; i <= 60000; i++) {
+        rlk_buf_format(&json, "%s{\"a\":%d, \"pad\":\"abc\"}",
+                       i > 1 ? "," : "[", i);
+        rlk_buf_format(&expected, "%d=%d;", i, i);
+    }
+    rlk_buf_text(&json, "]");
+    write_file(json.ptr);
+    assert_int_equal(read_all(&out), 0);
+    assert_string_equal(out.ptr, expected.ptr);
+}
+
+static void
+test_reader__a_cut_file_is_a_failure_with_its_place(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF out = {0};
+    char context[128];
+    reset();
+    write_file("[{\"a\":1},{\"a\":2");
+    assert_int_not_equal(read_all(&out), 0);
+    assert_string_equal(err.message,
+                        "the body is cut off: it ends within the list of "
+                        "records");
+    snprintf(context, sizeof context, "%s, line 1, byte 15", path);
+    assert_string_equal(err.context, context);
+    assert_string_equal(out.ptr, "1=1;");
+}
+
+static void
+test_reader__a_file_over_the_limit_is_refused(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF out = {0};
+    reset();
+    write_file("[{\"a\":1},{\"a\":2}]");
+    options.limits.body_bytes = 16;
+    assert_int_not_equal(read_all(&out), 0);
+    assert_non_null(strstr(err.message, "larger than 16 bytes"));
+    options.limits.body_bytes = 17;
+    assert_int_equal(read_all(&out), 0);
+}
+
+static void
+test_reader__what_cannot_be_opened_says_why(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF out = {0};
+    reset();
+    options.url = "/nowhere/x.json";
+    assert_int_equal(read_all(&out), ROWLOCK_IO);
+    assert_string_equal(
+        err.message,
+        "could not open '/nowhere/x.json': No such file or directory");
+    options.url = folder;
+    assert_int_equal(read_all(&out), ROWLOCK_IO);
+    options.url = "ftp://127.0.0.1/x";
+    assert_int_equal(read_all(&out), ROWLOCK_UNSUPPORTED);
+}
+
+static void
+test_reader__an_interrupt_ends_the_reading(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF out = {0};
+    static volatile sig_atomic_t cancelled = 1;
+    reset();
+    write_file("[{\"a\":1}]");
+    options.cancelled = &cancelled;
+    assert_int_equal(read_all(&out), ROWLOCK_CANCELLED);
+}
+
+static void
+test_reader__the_http_module_is_found_and_refuses_bad_urls(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF out = {0};
+    reset();
+    options.url = "http://user:secret@127.0.0.1:1/";
+    assert_int_equal(read_all(&out), ROWLOCK_UNSUPPORTED);
+    assert_string_equal(err.message,
+                        "a url with a user or password is refused");
+    options.url = "http://";
+    assert_int_equal(read_all(&out), ROWLOCK_BAD_VALUE);
+    options.url = "http://127.0.0.1:1/x.json";
+    assert_int_equal(read_all(&out), ROWLOCK_CONNECTION);
+    assert_non_null(strstr(err.message, options.url));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            test_reader__a_bad_record_is_rejected_alone_with_its_place),
+        cmocka_unit_test(test_reader__a_large_file_arrives_whole),
+        cmocka_unit_test(test_reader__a_cut_file_is_a_failure_with_its_place),
+        cmocka_unit_test(test_reader__a_file_over_the_limit_is_refused),
+        cmocka_unit_test(test_reader__what_cannot_be_opened_says_why),
+        cmocka_unit_test(test_reader__an_interrupt_ends_the_reading),
+        cmocka_unit_test(
+            test_reader__the_http_module_is_found_and_refuses_bad_urls),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

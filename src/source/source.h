@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * The room's front: a remote listing, read record by record. It knows of
+ * files, HTTP and JSON, and nothing of databases.
+ *
+ *   rlk_reader_open() -> rlk_reader_next() ... RLK_READ_END -> _close()
+ *
+ * RLK_READ_END is answered only when the whole body was read and proved
+ * complete; a body that is cut, damaged or too large is an error, never the
+ * end. What is read is untrusted. */
+#ifndef RLK_SOURCE_SOURCE_H
+#define RLK_SOURCE_SOURCE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+/* ---- JSON ---- */
+
+enum rlk_json_type {
+    RLK_JSON_NULL,
+    RLK_JSON_FALSE,
+    RLK_JSON_TRUE,
+    RLK_JSON_NUMBER,
+    RLK_JSON_STRING,
+    RLK_JSON_LIST,
+    RLK_JSON_OBJECT
+};
+
+/* A value, in an array in the order of the text: its first child is the next
+ * node, its next sibling stands size nodes further. */
+struct rlk_json {
+    enum rlk_json_type type;
+    uint32_t size;   /* nodes of this value, itself included */
+    const char *key; /* in an object: unescaped, no NUL behind it */
+    size_t key_len;
+    const char *text; /* string: unescaped; else as it stands in the body */
+    size_t len;
+    const char *raw; /* as it stands in the body, quotes included */
+    size_t raw_len;
+};
+
+/* "an object", "a string" ... */
+const char *rlk_json_type_name(enum rlk_json_type type);
+
+/* A JSON pointer (RFC 6901), parsed. */
+struct rlk_pointer {
+    const char *text;
+    char **tokens; /* unescaped, NUL-terminated */
+    size_t n;
+};
+enum { RLK_POINTER_TOKENS = 32 }; /* at most so many */
+
+/* The message says what is wrong with text. ret lives in arena. */
+int rlk_pointer_parse(const char *text, struct rlk_arena *arena,
+                      struct rlk_pointer *ret, rowlock_error *err);
+/* NULL when there is nothing at p. */
+const struct rlk_json *rlk_json_find(const struct rlk_json *root,
+                                     const struct rlk_pointer *p);
+
+/* ---- records ---- */
+
+struct rlk_source_limits {
+    int32_t connect_ms;
+    int32_t stall_ms;    /* without a byte */
+    uint64_t body_bytes; /* at most */
+    size_t record_bytes; /* at most; a longer one is rejected alone */
+};
+#define RLK_SOURCE_LIMITS_INIT                           \
+    {                                                    \
+        30000, 60000, UINT64_C(1) << 30, (size_t)1 << 26 \
+    }
+
+struct rlk_reader_options {
+    const char *url;                   /* a path, http:// or https:// */
+    const struct rlk_pointer *records; /* NULL: the body is the list */
+    struct rlk_source_limits limits;
+    const volatile sig_atomic_t *cancelled; /* NULL, or ends a wait with 57014
+                                               once it is not 0 */
+};
+
+struct rlk_remote {  /* borrowed from the reader until the next call */
+    uint64_t number; /* from 1 */
+    uint64_t line;   /* from 1; where the record begins */
+    uint64_t byte;   /* from 1, in the body */
+    const struct rlk_json *root;
+    rowlock_error reason; /* of a rejection; its context has the place */
+};
+
+enum rlk_read { RLK_READ_RECORD, RLK_READ_REJECTED, RLK_READ_END };
+
+struct rlk_reader;
+
+/* *ret is the caller's. Answers once the source answered: a server's status is
+ * known, a file is open. */
+int rlk_reader_open(const struct rlk_reader_options *o, struct rlk_reader **ret,
+                    rowlock_error *err);
+int rlk_reader_next(struct rlk_reader *r, struct rlk_remote *ret,
+                    enum rlk_read *ret_what, rowlock_error *err);
+uint64_t rlk_reader_bytes(const struct rlk_reader *r); /* read so far */
+void rlk_reader_close(struct rlk_reader *r);           /* NULL allowed */
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * What files and the module for HTTP share; linked into both. */
+#include <strings.h>
+
+#include "body.h"
+
+bool
+rlk_url_is_http(const char *url)
+{
+    return strncasecmp(url, "http://", 7) == 0 ||
+           strncasecmp(url, "https://", 8) == 0;
+}
+
+int
+rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
+                    rowlock_error *err)
+{
+    if (bytes <= limit)
+        return 0;
+    rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' is larger than %llu bytes", url,
+             (unsigned long long)limit);
+    rlk_hint(err, "A source is read up to this limit only.");
+    return ROWLOCK_BAD_VALUE;
+}
