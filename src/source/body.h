@@ -35,7 +35,6 @@ rlk_body_open_fn rlk_body_open;
 rlk_body_open_fn rlk_file_open;
 void rlk_body_close(struct rlk_body *b); /* NULL allowed */
 
-bool rlk_url_is_http(const char *url);
 /* Fails when more than limit bytes have arrived. */
 int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
                         rowlock_error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One record's JSON text to nodes: the C face of simdjson (json.cpp). Strict:
+ * One record's JSON text to nodes: the C face of simdjson (json.cc). Strict:
  * what RFC 8259 does not allow, and members with the same name, are errors.
  * Numbers stay as they are written. */
 #ifndef RLK_SOURCE_JSON_H

@@ -63,6 +63,9 @@ const struct rlk_json *rlk_json_find(const struct rlk_json *root,
 
 /* ---- records ---- */
 
+/* Else it is a path. */
+bool rlk_url_is_http(const char *url);
+
 struct rlk_source_limits {
     int32_t connect_ms;
     int32_t stall_ms;    /* without a byte */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * The definition of a sync, read from YAML and checked as far as it can be
+ * without the database. docs/definition.md says what it may hold; the table in
+ * definition.c is that page in code. */
+#ifndef RLK_SYNC_DEFINITION_H
+#define RLK_SYNC_DEFINITION_H
+
+#include "rowlock/value.h"
+#include "source/source.h"
+#include "sync/tree.h"
+
+struct rlk_said { /* a text of the definition, and where it stands */
+    const char *text;
+    struct rlk_spot at;
+};
+
+enum rlk_field_mode { RLK_FIELD_UPDATE, RLK_FIELD_CREATE_ONLY };
+
+enum rlk_field_type { /* RLK_FIELD_ANY: not said */
+                      RLK_FIELD_ANY,
+                      RLK_FIELD_TEXT,
+                      RLK_FIELD_INTEGER,
+                      RLK_FIELD_REAL,
+                      RLK_FIELD_BOOLEAN,
+                      RLK_FIELD_TIMESTAMP,
+                      RLK_FIELD_JSON,
+                      RLK_FIELD_BLOB
+};
+/* "integer"; "text" for RLK_FIELD_ANY. */
+const char *rlk_field_type_name(enum rlk_field_type type);
+
+struct rlk_field {
+    struct rlk_said column;
+    struct rlk_pointer from;
+    int mode; /* enum rlk_field_mode */
+    int type; /* enum rlk_field_type */
+    bool strip, slugify;
+    bool has_default; /* for what is absent */
+    const struct rlk_yaml *said_default;
+    rowlock_value default_value; /* NULL, INT, DOUBLE or TEXT */
+};
+
+struct rlk_match_key {
+    size_t *fields; /* positions in the definition's fields */
+    size_t n_fields;
+};
+
+struct rlk_definition {
+    struct rlk_arena arena; /* holds all below */
+    const char *path;
+    struct rlk_said name;
+    struct rlk_said database; /* a path or sqlite:PATH; made absolute or
+                                 relative to the working directory */
+    struct rlk_said table;
+    bool create_table;
+    struct rlk_said url; /* or a path, as database */
+    struct rlk_pointer records;
+    bool has_records;
+    const struct rlk_yaml *said_match, *said_fields;
+    struct rlk_match_key *match;
+    size_t n_match;
+    struct rlk_field *fields;
+    size_t n_fields;
+};
+
+/* *ret is the caller's. Every failure but ROWLOCK_NO_MEMORY is the
+ * definition's. */
+int rlk_definition_read(const char *path, struct rlk_definition **ret,
+                        rowlock_error *err);
+/* The same from memory; path is for messages and relative paths. */
+int rlk_definition_parse(const char *path, const char *bytes, size_t len,
+                         struct rlk_definition **ret, rowlock_error *err);
+void rlk_definition_free(struct rlk_definition *d); /* NULL allowed */
+
+/* The field is part of a match key. */
+bool rlk_definition_matches(const struct rlk_definition *d, size_t field);
+
+#endif
