@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: MIT
+ * The rules. In short (the room's README has them with their reasons):
+ *
+ *  - A request that conflicts with no holder is granted, also past waiters,
+ *    unless the gate is closed: a waiter that conflicts with it was bypassed
+ *    RLK_GATE times, and the asking owner holds nothing but table locks.
+ *  - When a lock goes back, waiters that conflict with no holder are granted:
+ *    upgraders first, then in order of tickets.
+ *
+ * Each change of the truth is one RLK_PUBLISH of a lock's word; what stands
+ * before and after it is derived, and rebuilt if its writer dies. */
+#include "core.h"
+
+/* Bit m - 1 is set where the mode conflicts with mode m. */
+static const uint8_t conflicts[RLK_MODES + 1] = {
+    [ROWLOCK_READ] = 0,
+    [ROWLOCK_KEY_SHARE] = 8,
+    [ROWLOCK_SHARE] = 8 | 4,
+    [ROWLOCK_NO_KEY_UPDATE] = 8 | 4 | 2,
+    [ROWLOCK_UPDATE] = 8 | 4 | 2 | 1,
+};
+
+bool
+rlk_conflict(uint32_t a, uint32_t b)
+{
+    return a <= RLK_MODES && b > 0 && b <= RLK_MODES &&
+           (conflicts[a] >> (b - 1) & 1);
+}
+
+/* No holder but the asker itself (who holds own) conflicts with mode. */
+static bool
+compatible(const struct rlk_name *name, uint32_t mode, uint32_t own)
+{
+    for (uint32_t m = 1; m <= RLK_MODES; m++) {
+        uint32_t others = name->held[m - 1] - (m == own);
+        if (others && rlk_conflict(mode, m))
+            return false;
+    }
+    return true;
+}
+
+bool
+rlk_compatible(struct rlk_table *t, uint32_t index)
+{
+    const struct rlk_lock *lock = rlk_lock_at(t, index);
+    return compatible(rlk_name_at(t, lock->name), rlk_want(lock->word),
+                      rlk_held(lock->word));
+}
+
+/* ---- queues ---- */
+
+static struct rlk_line *
+line_of(struct rlk_table *t, struct rlk_queue *queue,
+        const struct rlk_lock *lock)
+{
+    uint32_t held = rlk_held(lock->word), want = rlk_want(lock->word);
+    if (held >= RLK_MODES || want == 0 || want > RLK_MODES) {
+        t->damaged = true;
+        held = 0;
+        want = 1;
+    }
+    return &queue->lines[held][want - 1];
+}
+
+static struct rlk_line *
+line_at(struct rlk_queue *queue, uint32_t i)
+{
+    return &queue->lines[i / RLK_MODES][i % RLK_MODES];
+}
+
+static void
+enqueue(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
+    struct rlk_queue *queue = rlk_queue_of(t, rlk_name_at(t, lock->name));
+    struct rlk_line *line = line_of(t, queue, lock);
+    uint16_t link = (uint16_t)(lock->owner + 1);
+    RLK_PUT(owner->waiting, index);
+    RLK_PUT(owner->ahead, line->last);
+    RLK_PUT(owner->behind, 0);
+    if (line->last)
+        RLK_PUT(rlk_owner_at(t, line->last - 1)->behind, link);
+    else
+        RLK_PUT(line->first, link);
+    RLK_PUT(line->last, link);
+    RLK_PUT(queue->n_waiting, queue->n_waiting + 1);
+}
+
+/* While its word still says what it wants. */
+static void
+dequeue(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
+    struct rlk_name *name = rlk_name_at(t, lock->name);
+    struct rlk_queue *queue = rlk_queue_at(t, name->queue);
+    struct rlk_line *line = line_of(t, queue, lock);
+    if (t->damaged)
+        return;
+    if (owner->ahead)
+        RLK_PUT(rlk_owner_at(t, owner->ahead - 1)->behind, owner->behind);
+    else
+        RLK_PUT(line->first, (uint16_t)owner->behind);
+    if (owner->behind)
+        RLK_PUT(rlk_owner_at(t, owner->behind - 1)->ahead, owner->ahead);
+    else
+        RLK_PUT(line->last, (uint16_t)owner->ahead);
+    RLK_PUT(owner->waiting, 0);
+    RLK_PUT(queue->n_waiting, queue->n_waiting - 1);
+    if (queue->n_waiting == 0)
+        rlk_queue_free(t, name);
+}
+
+/* The lock that the first of a line waits for, or NULL. */
+static struct rlk_lock *
+head_of(struct rlk_table *t, const struct rlk_line *line)
+{
+    if (line->first == 0)
+        return NULL;
+    uint32_t slot = line->first - 1u;
+    struct rlk_lock *lock = rlk_lock_at(t, rlk_owner_at(t, slot)->waiting);
+    if (lock->owner != slot)
+        t->damaged = true;
+    return t->damaged ? NULL : lock;
+}
+
+/* ---- gate and bypasses ---- */
+
+/* Those waiters for name that stand before ticket, want what conflicts with
+ * mode, and were bypassed at least so often. Heads of lines only: behind one,
+ * nobody of its line was bypassed more often. */
+static int
+bypassed_heads(struct rlk_table *t, const struct rlk_name *name, uint32_t mode,
+               uint64_t ticket, struct rlk_lock *ret_heads[])
+{
+    int n = 0;
+    if (name->queue == 0)
+        return 0;
+    struct rlk_queue *queue = rlk_queue_at(t, name->queue);
+    for (uint32_t i = 0; i < RLK_LINES; i++) {
+        if (!rlk_conflict(mode, i % RLK_MODES + 1))
+            continue;
+        struct rlk_lock *head = head_of(t, line_at(queue, i));
+        if (head && head->ticket < ticket)
+            ret_heads[n++] = head;
+    }
+    return n;
+}
+
+static void
+count_bypasses(struct rlk_table *t, const struct rlk_name *name, uint32_t mode,
+               uint64_t ticket)
+{
+    struct rlk_lock *heads[RLK_LINES];
+    int n = bypassed_heads(t, name, mode, ticket, heads);
+    for (int i = 0; i < n; i++)
+        if (heads[i]->bypassed < RLK_GATE)
+            RLK_PUT(heads[i]->bypassed, heads[i]->bypassed + 1);
+    if (n)
+        RLK_PUT(t->h->bypasses, t->h->bypasses + 1);
+}
+
+static int
+gate_keepers(struct rlk_table *t, const struct rlk_name *name, uint32_t mode,
+             uint64_t ticket, uint32_t ret_owners[])
+{
+    struct rlk_lock *heads[RLK_LINES];
+    int n = bypassed_heads(t, name, mode, ticket, heads), kept = 0;
+    for (int i = 0; i < n; i++)
+        if (heads[i]->bypassed >= RLK_GATE)
+            ret_owners[kept++] = heads[i]->owner;
+    return kept;
+}
+
+/* The gate is for owners without locks; the table locks that records imply do
+ * not count, or it would be for nobody. */
+static bool
+gate_closed(struct rlk_table *t, uint32_t owner, const struct rlk_name *name,
+            uint32_t mode, uint64_t ticket)
+{
+    uint32_t keepers[RLK_LINES];
+    return name->queue && rlk_owner_at(t, owner)->n_firm == 0 &&
+           gate_keepers(t, name, mode, ticket, keepers) > 0;
+}
+
+int
+rlk_gate_keepers(struct rlk_table *t, uint32_t index,
+                 uint32_t ret_owners[RLK_LINES])
+{
+    const struct rlk_lock *lock = rlk_lock_at(t, index);
+    return gate_keepers(t, rlk_name_at(t, lock->name), rlk_want(lock->word),
+                        lock->ticket, ret_owners);
+}
+
+/* ---- holders ---- */
+
+static void
+set_since(struct rlk_table *t, struct rlk_lock *lock)
+{
+    RLK_PUT(lock->since_low, (uint32_t)t->now_ms);
+    RLK_PUT(lock->since_high, (uint16_t)(t->now_ms >> 32));
+}
+
+static void
+link_holder(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    struct rlk_name *name = rlk_name_at(t, lock->name);
+    RLK_PUT(lock->peer_prev, 0);
+    RLK_PUT(lock->peer_next, name->holders);
+    if (name->holders)
+        RLK_PUT(rlk_lock_at(t, name->holders)->peer_prev, index);
+    RLK_PUT(name->holders, index);
+    if (name->kind != ROWLOCK_TABLE) {
+        struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
+        RLK_PUT(owner->n_firm, owner->n_firm + 1);
+    }
+}
+
+static void
+unlink_holder(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    struct rlk_name *name = rlk_name_at(t, lock->name);
+    if (lock->peer_prev)
+        RLK_PUT(rlk_lock_at(t, lock->peer_prev)->peer_next, lock->peer_next);
+    else
+        RLK_PUT(name->holders, lock->peer_next);
+    if (lock->peer_next)
+        RLK_PUT(rlk_lock_at(t, lock->peer_next)->peer_prev, lock->peer_prev);
+    if (name->kind != ROWLOCK_TABLE) {
+        struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
+        RLK_PUT(owner->n_firm, owner->n_firm - 1);
+    }
+}
+
+/* Make the truth say that the lock is held in mode, then what follows. */
+static void
+hold(struct rlk_table *t, uint32_t index, uint32_t mode)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    struct rlk_name *name = rlk_name_at(t, lock->name);
+    uint32_t before = rlk_held(lock->word);
+    if (mode > RLK_MODES || before > RLK_MODES) {
+        t->damaged = true;
+        return;
+    }
+    RLK_PUBLISH(lock->word, rlk_word(mode, 0));
+    if (before)
+        RLK_PUT(name->held[before - 1], name->held[before - 1] - 1);
+    if (mode)
+        RLK_PUT(name->held[mode - 1], name->held[mode - 1] + 1);
+    if (mode && !before)
+        link_holder(t, index);
+    if (before && !mode)
+        unlink_holder(t, index);
+}
+
+static void
+link_owned(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
+    RLK_PUT(lock->own_prev, 0);
+    RLK_PUT(lock->own_next, owner->locks);
+    if (owner->locks)
+        RLK_PUT(rlk_lock_at(t, owner->locks)->own_prev, index);
+    RLK_PUT(owner->locks, index);
+}
+
+static void
+unlink_owned(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    if (lock->own_prev)
+        RLK_PUT(rlk_lock_at(t, lock->own_prev)->own_next, lock->own_next);
+    else
+        RLK_PUT(rlk_owner_at(t, lock->owner)->locks, lock->own_next);
+    if (lock->own_next)
+        RLK_PUT(rlk_lock_at(t, lock->own_next)->own_prev, lock->own_prev);
+}
+
+/* A lock that is neither held nor waited for; with the last one, its name. */
+static void
+forget_lock(struct rlk_table *t, uint32_t index)
+{
+    uint32_t name_index = rlk_lock_at(t, index)->name;
+    struct rlk_name *name = rlk_name_at(t, name_index);
+    unlink_owned(t, index);
+    rlk_lock_free(t, index);
+    RLK_PUT(name->n_locks, name->n_locks - 1);
+    if (name->n_locks == 0 && !t->damaged)
+        rlk_name_free(t, name_index);
+}
+
+/* ---- requests ---- */
+
+/* A new lock, its word still 0: nobody counts it before hold or enqueue. */
+static uint32_t
+new_lock(struct rlk_table *t, const struct rlk_request *r, uint32_t name)
+{
+    uint32_t index = rlk_lock_alloc(t);
+    if (index == 0)
+        return 0;
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    uint16_t *n_locks = &rlk_name_at(t, name)->n_locks;
+    RLK_PUT(*n_locks, *n_locks + 1);
+    RLK_PUT(lock->name, name);
+    RLK_PUT(lock->owner, r->owner);
+    RLK_PUT(lock->incarnation, rlk_owner_at(t, r->owner)->incarnation);
+    RLK_PUT(lock->ticket, 0);
+    RLK_PUT(lock->bypassed, 0);
+    link_owned(t, index);
+    return index;
+}
+
+/* Find or make the name and the owner's lock on it; false: no room. */
+static bool
+prepare(struct rlk_table *t, const struct rlk_request *r, uint32_t *ret_lock)
+{
+    uint32_t name = rlk_name_find(t, r->id->hash);
+    if (name == 0)
+        name = rlk_name_alloc(t, r->id);
+    if (name == 0)
+        return false;
+    *ret_lock = new_lock(t, r, name);
+    if (*ret_lock == 0 && rlk_name_at(t, name)->n_locks == 0)
+        rlk_name_free(t, name);
+    return *ret_lock != 0;
+}
+
+static void
+start_waiting(struct rlk_table *t, const struct rlk_request *r, uint32_t index)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    RLK_PUT(lock->ticket, t->h->next_ticket);
+    RLK_PUT(t->h->next_ticket, t->h->next_ticket + 1);
+    RLK_PUT(lock->bypassed, 0);
+    set_since(t, lock);
+    uint32_t held = rlk_held(lock->word);
+    bool gated = compatible(rlk_name_at(t, lock->name), r->mode, held);
+    RLK_PUBLISH(lock->word, rlk_word(held, r->mode) | (gated ? RLK_GATED : 0));
+    enqueue(t, index);
+    RLK_PUT(t->h->waits, t->h->waits + 1);
+}
+
+enum rlk_answer
+rlk_request(struct rlk_table *t, const struct rlk_request *r,
+            uint32_t *ret_lock)
+{
+    uint32_t index = r->lock;
+    if (index == 0 && !prepare(t, r, &index))
+        return RLK_NO_ROOM;
+    t->visits++;
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    struct rlk_name *name = rlk_name_at(t, lock->name);
+    uint32_t held = rlk_held(lock->word);
+    *ret_lock = index;
+    if (held >= r->mode)
+        return RLK_GRANTED;
+    if (compatible(name, r->mode, held) &&
+        !gate_closed(t, r->owner, name, r->mode, UINT64_MAX)) {
+        count_bypasses(t, name, r->mode, UINT64_MAX);
+        set_since(t, lock);
+        hold(t, index, r->mode);
+        RLK_PUT(t->h->grants, t->h->grants + 1);
+        return RLK_GRANTED;
+    }
+    if (r->may_wait) {
+        start_waiting(t, r, index);
+    } else if (held == 0) {
+        forget_lock(t, index);
+        *ret_lock = 0;
+    }
+    return RLK_MUST_WAIT;
+}
+
+/* ---- grants ---- */
+
+static void
+grant(struct rlk_table *t, struct rlk_lock *lock)
+{
+    uint32_t index = rlk_owner_at(t, lock->owner)->waiting;
+    uint32_t want = rlk_want(lock->word);
+    dequeue(t, index);
+    if (t->damaged)
+        return;
+    count_bypasses(t, rlk_name_at(t, lock->name), want, lock->ticket);
+    hold(t, index, want);
+    RLK_PUT(t->h->grants, t->h->grants + 1);
+    rlk_wake_later(t, lock->owner);
+}
+
+void
+rlk_pass_gate(struct rlk_table *t, uint32_t index)
+{
+    if (rlk_want(rlk_lock_at(t, index)->word) && rlk_compatible(t, index))
+        grant(t, rlk_lock_at(t, index));
+}
+
+/* Can the head of a line be granted? One that only the gate keeps back from
+ * now on is woken, so that it looks for a cycle through the gate itself. */
+static bool
+grantable(struct rlk_table *t, const struct rlk_name *name,
+          struct rlk_lock *head)
+{
+    uint32_t word = head->word;
+    if (!compatible(name, rlk_want(word), rlk_held(word)))
+        return false;
+    if (!gate_closed(t, head->owner, name, rlk_want(word), head->ticket))
+        return true;
+    if (!(word & RLK_GATED)) {
+        RLK_PUBLISH(head->word, word | RLK_GATED);
+        rlk_wake_later(t, head->owner);
+    }
+    return false;
+}
+
+/* Upgraders go first, then who came first. */
+static bool
+goes_before(const struct rlk_lock *a, const struct rlk_lock *b)
+{
+    bool a_holds = rlk_held(a->word), b_holds = rlk_held(b->word);
+    return a_holds != b_holds ? a_holds : a->ticket < b->ticket;
+}
+
+/* Of those that can be granted the one that goes before all others, or NULL. */
+static struct rlk_lock *
+next_to_serve(struct rlk_table *t, const struct rlk_name *name)
+{
+    struct rlk_queue *queue = rlk_queue_at(t, name->queue);
+    struct rlk_lock *best = NULL;
+    for (uint32_t i = 0; i < RLK_LINES; i++) {
+        struct rlk_lock *head = head_of(t, line_at(queue, i));
+        if (head && (!best || goes_before(head, best)) &&
+            grantable(t, name, head))
+            best = head;
+    }
+    return best;
+}
+
+/* Take a waiting lock out of its queue, without looking at the others. */
+static void
+stop_waiting(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    dequeue(t, index);
+    RLK_PUBLISH(lock->word, rlk_word(rlk_held(lock->word), 0));
+}
+
+/* Grant to who lives; who died in the queue only leaves it here: its other
+ * locks are given back by who finds it dead as a holder. */
+static void
+serve(struct rlk_table *t, struct rlk_lock *next)
+{
+    if (t->world.alive(t->world.arg, next->owner, next->incarnation, false)) {
+        grant(t, next);
+        return;
+    }
+    uint32_t index = rlk_owner_at(t, next->owner)->waiting;
+    stop_waiting(t, index);
+    if (next->word == 0)
+        forget_lock(t, index);
+}
+
+void
+rlk_pump(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_name *name = rlk_name_at(t, index);
+    while (name->queue && !t->damaged) {
+        struct rlk_lock *next = next_to_serve(t, name);
+        if (!next)
+            return;
+        if (++t->visits > RLK_MOST_VISITS) {
+            t->unpumped = index;
+            return;
+        }
+        serve(t, next);
+    }
+}
+
+/* ---- giving back ---- */
+
+/* In rlk_lower and rlk_leave the lock itself keeps the name alive while the
+ * others are looked at. */
+void
+rlk_lower(struct rlk_table *t, uint32_t index, enum rowlock_mode mode)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    t->visits++;
+    if (rlk_want(lock->word))
+        stop_waiting(t, index);
+    if (rlk_held(lock->word) > mode)
+        hold(t, index, mode);
+    rlk_pump(t, lock->name);
+    if (lock->word == 0)
+        forget_lock(t, index);
+}
+
+void
+rlk_leave(struct rlk_table *t, uint32_t slot)
+{
+    uint32_t index = rlk_owner_at(t, slot)->waiting;
+    if (index == 0)
+        return;
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    stop_waiting(t, index);
+    rlk_pump(t, lock->name);
+    if (lock->word == 0)
+        forget_lock(t, index);
+}
+
+bool
+rlk_reap(struct rlk_table *t, uint32_t slot, uint32_t incarnation)
+{
+    struct rlk_owner *owner = rlk_owner_at(t, slot);
+    if (owner->incarnation != incarnation || !(incarnation & 1))
+        return true;
+    while (owner->locks && t->visits < RLK_MOST_VISITS / 2 && !t->unpumped &&
+           !t->damaged)
+        rlk_lower(t, owner->locks, ROWLOCK_READ);
+    if (t->damaged)
+        return true;
+    if (owner->locks || t->unpumped)
+        return false;
+    RLK_PUBLISH(owner->incarnation, incarnation + 1);
+    RLK_PUT(t->h->reaps, t->h->reaps + 1);
+    return true;
+}
+
+bool
+rlk_first_in_line(struct rlk_table *t, uint32_t slot)
+{
+    const struct rlk_lock *mine =
+        rlk_lock_at(t, rlk_owner_at(t, slot)->waiting);
+    const struct rlk_name *name = rlk_name_at(t, mine->name);
+    struct rlk_queue *queue = rlk_queue_at(t, name->queue);
+    for (uint32_t i = 0; i < RLK_LINES; i++) {
+        const struct rlk_lock *head = head_of(t, line_at(queue, i));
+        if (head && goes_before(head, mine))
+            return false;
+    }
+    return true;
+}
+
+/* ---- rebuilding ---- */
+
+static void
+clear_derived(struct rlk_table *t)
+{
+    struct rlk_header *h = t->h;
+    if (h->n_buckets < RLK_SEGMENT || !rlk_in_reach(t, h->n_buckets - 1))
+        RLK_PUT(h->n_buckets, RLK_SEGMENT);
+    for (uint32_t i = 0; i < h->n_buckets && !t->damaged; i++)
+        RLK_PUT(*rlk_bucket_at(t, i), 0);
+    for (uint32_t i = 0; i < RLK_OWNERS; i++) {
+        struct rlk_owner *owner = &t->owners[i];
+        RLK_PUT(owner->locks, 0);
+        RLK_PUT(owner->n_firm, 0);
+        RLK_PUT(owner->waiting, 0);
+        RLK_PUT(t->queues[i].next_free, i + 1 < RLK_OWNERS ? i + 2 : 0);
+    }
+    RLK_PUT(h->free_queue, 1);
+    RLK_PUT(h->free_lock, 0);
+    RLK_PUT(h->free_name, 0);
+    RLK_PUT(h->n_names, 0);
+}
+
+static void
+clear_name(struct rlk_name *name)
+{
+    RLK_PUT(name->holders, 0);
+    RLK_PUT(name->queue, 0);
+    RLK_PUT(name->n_locks, 0);
+    for (int i = 0; i < RLK_MODES; i++)
+        RLK_PUT(name->held[i], 0);
+}
+
+/* A lock counts when its owner is still the one that took it. */
+static bool
+is_true(struct rlk_table *t, const struct rlk_lock *lock)
+{
+    uint32_t held = rlk_held(lock->word), want = rlk_want(lock->word);
+    if (lock->owner >= RLK_OWNERS || lock->name == 0 ||
+        lock->name >= t->h->used_names || held > RLK_MODES ||
+        want > RLK_MODES || held + want == 0) {
+        t->damaged = true;
+        return false;
+    }
+    return t->owners[lock->owner].incarnation == lock->incarnation &&
+           (lock->incarnation & 1);
+}
+
+/* Hang one lock into all that is derived, but for the queue. */
+static void
+restore_lock(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_lock *lock = rlk_lock_at(t, index);
+    struct rlk_name *name = rlk_name_at(t, lock->name);
+    uint32_t held = rlk_held(lock->word);
+    if (name->n_locks == 0)
+        rlk_name_link(t, lock->name);
+    RLK_PUT(name->n_locks, name->n_locks + 1);
+    link_owned(t, index);
+    if (held) {
+        RLK_PUT(name->held[held - 1], name->held[held - 1] + 1);
+        link_holder(t, index);
+    }
+}
+
+/* Keep the waiting locks in order of tickets, by insertion. */
+static void
+insert_waiter(struct rlk_table *t, uint32_t *waiters, uint32_t n,
+              uint32_t index)
+{
+    uint64_t ticket = rlk_lock_at(t, index)->ticket;
+    for (; n > 0 && rlk_lock_at(t, waiters[n - 1])->ticket > ticket; n--)
+        waiters[n] = waiters[n - 1];
+    waiters[n] = index;
+}
+
+static uint32_t
+restore_locks(struct rlk_table *t, uint32_t *waiters)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 1; i < t->h->used_locks && !t->damaged; i++) {
+        struct rlk_lock *lock = rlk_lock_at(t, i);
+        if (lock->word == 0 || !is_true(t, lock)) {
+            rlk_lock_free(t, i);
+            continue;
+        }
+        restore_lock(t, i);
+        if (rlk_want(lock->word) && n < RLK_OWNERS)
+            insert_waiter(t, waiters, n++, i);
+    }
+    return n;
+}
+
+void
+rlk_rebuild(struct rlk_table *t, uint32_t *scratch)
+{
+    RLK_PUT(t->h->rebuilds, t->h->rebuilds + 1);
+    clear_derived(t);
+    for (uint32_t i = 1; i < t->h->used_names && !t->damaged; i++)
+        clear_name(rlk_name_at(t, i));
+    uint32_t n = restore_locks(t, scratch);
+    for (uint32_t i = 1; i < t->h->used_names && !t->damaged; i++) {
+        struct rlk_name *name = rlk_name_at(t, i);
+        if (name->n_locks == 0) {
+            RLK_PUT(name->next, t->h->free_name);
+            RLK_PUT(t->h->free_name, i);
+        }
+    }
+    for (uint32_t i = 0; i < n; i++)
+        enqueue(t, scratch[i]);
+    for (uint32_t i = 0; i < n && !t->damaged; i++) {
+        t->visits = 0;
+        rlk_pump(t, rlk_lock_at(t, scratch[i])->name);
+    }
+}

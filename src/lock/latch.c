@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ * One 64-bit word: incarnation in the high half; in the low half slot + 1,
+ * shifted left by one, and whether somebody sleeps for it. 0: free. Taken by
+ * compare-and-swap, slept for by futex on the low half (as in Drepper, "Futexes
+ * are tricky", mutex 2, with an owner).
+ *
+ * Why not a robust pthread mutex: it names its holder by thread id, which means
+ * another process in another pid namespace; and its layout is the C library's.
+ *
+ * A sleeper that meets the same holder for a whole slice asks whether it lives.
+ * Dead: it swaps the dead holder's word for its own, which only one can do, and
+ * rebuilds. Dying in the rebuild is the same case again. */
+#include "latch.h"
+
+#include "core.h"
+#include "platform.h"
+
+enum { SLEEPERS = 1, SPINS = 100, SLICE_MS = 10 };
+
+static uint64_t
+word_of(const struct rlk_self *self)
+{
+    return (uint64_t)self->incarnation << 32 | (uint64_t)(self->slot + 1) << 1;
+}
+
+static uint32_t
+slot_of(uint64_t word)
+{
+    return (uint32_t)(word & UINT32_MAX) / 2 - 1;
+}
+
+/* The half that a futex can sleep on. */
+static uint32_t *
+low_half(struct rlk_table *t)
+{
+    uint32_t *halves = (uint32_t *)&t->h->latch;
+    return halves + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+static bool
+swap(struct rlk_table *t, uint64_t expected, uint64_t wanted)
+{
+    bool done =
+        __atomic_compare_exchange_n(&t->h->latch, &expected, wanted, false,
+                                    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    if (done)
+        rlk_wrote();
+    return done;
+}
+
+/* Our own slot with another incarnation: we own its byte, so that one died. */
+static bool
+is_dead(struct rlk_table *t, const struct rlk_self *self, uint64_t word)
+{
+    uint32_t slot = slot_of(word), incarnation = (uint32_t)(word >> 32);
+    if (slot >= RLK_OWNERS)
+        return true; /* nobody can be called so: the word is damaged */
+    if (slot == self->slot)
+        return incarnation != self->incarnation;
+    return !t->world.alive(t->world.arg, slot, incarnation, true);
+}
+
+static bool
+take_from_dead(struct rlk_table *t, const struct rlk_self *self, uint64_t word)
+{
+    if (!is_dead(t, self, word) || !swap(t, word, word_of(self) | SLEEPERS))
+        return false;
+    rlk_rebuild(t, self->scratch);
+    return true;
+}
+
+static bool
+try_for_a_while(struct rlk_table *t, uint64_t mine)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (__atomic_load_n(&t->h->latch, __ATOMIC_RELAXED) == 0 &&
+            swap(t, 0, mine))
+            return true;
+        rlk_pause();
+    }
+    return false;
+}
+
+/* Having slept once we take it with SLEEPERS set: others may sleep too. */
+static enum rlk_latched
+sleep_for_it(struct rlk_table *t, const struct rlk_self *self,
+             const struct rlk_patience *patience)
+{
+    uint64_t mine = word_of(self) | SLEEPERS;
+    for (;;) {
+        uint64_t word = RLK_LOOK(t->h->latch);
+        if (word == 0 && swap(t, 0, mine))
+            return RLK_LATCHED;
+        if (word == 0)
+            continue;
+        if (!(word & SLEEPERS) && !swap(t, word, word | SLEEPERS))
+            continue;
+        word |= SLEEPERS;
+        enum rlk_slept slept =
+            rlk_sleep(low_half(t), (uint32_t)word, SLICE_MS * RLK_MS, patience);
+        bool same = RLK_LOOK(t->h->latch) == word;
+        if (slept != RLK_NEWS && same && take_from_dead(t, self, word))
+            return RLK_LATCHED;
+        if (slept == RLK_DEADLINE)
+            return RLK_LATCH_DEADLINE;
+        if (slept == RLK_CANCELLED)
+            return RLK_LATCH_CANCELLED;
+    }
+}
+
+enum rlk_latched
+rlk_latch_take(struct rlk_table *t, const struct rlk_self *self,
+               const struct rlk_patience *patience)
+{
+    if (!swap(t, 0, word_of(self)) && !try_for_a_while(t, word_of(self))) {
+        enum rlk_latched rc = sleep_for_it(t, self, patience);
+        if (rc != RLK_LATCHED)
+            return rc;
+    }
+    t->visits = 0;
+    t->now_ms = rlk_clock_ms();
+    return RLK_LATCHED;
+}
+
+void
+rlk_latch_give(struct rlk_table *t)
+{
+    uint64_t word = __atomic_exchange_n(&t->h->latch, 0, __ATOMIC_RELEASE);
+    rlk_wrote();
+    if (word & SLEEPERS)
+        rlk_futex_wake(low_half(t), 1);
+    uint32_t n = t->n_wake;
+    t->n_wake = 0;
+    for (uint32_t i = 0; i < n; i++)
+        rlk_wake(&rlk_owner_at(t, t->wake[i])->wake);
+}
+
+uint32_t
+rlk_latch_holder(const struct rlk_table *t)
+{
+    uint64_t word = RLK_LOOK(t->h->latch);
+    uint32_t slot = word ? slot_of(word) : RLK_OWNERS;
+    return slot < RLK_OWNERS ? slot : RLK_OWNERS;
+}

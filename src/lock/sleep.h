@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * The one sleeper of the room. */
+#ifndef RLK_LOCK_SLEEP_H
+#define RLK_LOCK_SLEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RLK_NO_DEADLINE INT64_MAX
+#define RLK_MS          INT64_C(1000000) /* in nanoseconds */
+
+/* Until when, and what ends it early. */
+struct rlk_patience {
+    int64_t deadline_ns;       /* of rlk_clock_ns() */
+    const uint32_t *cancelled; /* non-zero: give up; may be NULL */
+};
+
+enum rlk_slept { RLK_NEWS, RLK_SLICE_OVER, RLK_DEADLINE, RLK_CANCELLED };
+
+/* Sleep while *word == expected, for one slice at most. RLK_NEWS: it changed,
+ * or a signal came: look again. */
+enum rlk_slept rlk_sleep(uint32_t *word, uint32_t expected, int64_t slice_ns,
+                         const struct rlk_patience *patience);
+
+/* Change the word and wake who sleeps on it; async-signal-safe. */
+void rlk_wake(uint32_t *word);
+
+#endif
