@@ -7,14 +7,20 @@
 
 #include "base/text.h"
 
+extern const struct rlk_command rlk_command_locks;
+extern const struct rlk_command rlk_command_doctor;
 extern const struct rlk_command rlk_command_help;
 extern const struct rlk_command rlk_command_version;
 
+/* clang-format off */
 const struct rlk_command *const rlk_commands[] = {
+    &rlk_command_locks,
+    &rlk_command_doctor,
     &rlk_command_help,
     &rlk_command_version,
     NULL,
 };
+/* clang-format on */
 
 const struct rlk_command *
 rlk_command_find(const char *name)

@@ -34,11 +34,42 @@ const struct rlk_command rlk_command_help = {
     .run = run_help,
 };
 
-const struct rlk_status rlk_statuses[] = {
-    {"0", "done"},        {"1", "failed"},
-    {"2", "wrong usage"}, {"130, 143", "ended by Ctrl-C, by SIGTERM"},
+/* Shared statuses: these stand before a command's own, the last one behind. */
+static const struct rlk_status first_statuses[] = {
+    {"0", "done"},
+    {"1", "failed"},
+    {"2", "wrong usage"},
     {NULL, NULL},
 };
+static const struct rlk_status last_status = {"130, 143",
+                                              "ended by Ctrl-C, by SIGTERM"};
+
+static const struct rlk_status *
+find_status(const struct rlk_status *list, const char *status)
+{
+    for (; list->status; list++)
+        if (strcmp(list->status, status) == 0)
+            return list;
+    return NULL;
+}
+
+void
+rlk_help_statuses(const struct rlk_command *command,
+                  struct rlk_status ret[RLK_ALL_STATUSES])
+{
+    static const struct rlk_status none = {NULL, NULL};
+    const struct rlk_status *own = command ? command->statuses : &none;
+    size_t n = 0;
+    for (const struct rlk_status *s = first_statuses; s->status; s++) {
+        const struct rlk_status *better = find_status(own, s->status);
+        ret[n++] = better ? *better : *s;
+    }
+    for (const struct rlk_status *s = own; s->status; s++)
+        if (!find_status(first_statuses, s->status))
+            ret[n++] = *s;
+    ret[n++] = last_status;
+    ret[n] = none;
+}
 
 void
 rlk_option_spell(const struct rlk_option *option, char *ret, size_t size)
@@ -51,10 +82,8 @@ rlk_option_spell(const struct rlk_option *option, char *ret, size_t size)
              option->argument ? option->argument : "");
 }
 
-/* Words of text up to its end or an empty line, from column on, with indent
- * before each further line. Answers what comes behind. */
-static const char *
-fill(FILE *out, const char *text, size_t column, size_t indent)
+const char *
+rlk_help_fill(FILE *out, const char *text, size_t column, size_t indent)
 {
     bool first = true;
     while (*text && *text != '\n') {
@@ -81,7 +110,7 @@ print_row(FILE *out, const char *word, size_t width, const char *text)
 {
     fprintf(out, "  %-*s  ", (int)width, word);
     size_t column = 2 + (strlen(word) > width ? strlen(word) : width) + 2;
-    fill(out, text, column, 2 + width + 2);
+    rlk_help_fill(out, text, column, 2 + width + 2);
 }
 
 static void
@@ -93,7 +122,7 @@ print_description(FILE *out, const char *text)
             fprintf(out, "%.*s\n", (int)len, text);
             text += len + (text[len] == '\n');
         } else {
-            text = fill(out, text, 0, 0);
+            text = rlk_help_fill(out, text, 0, 0);
         }
     }
 }
@@ -146,11 +175,10 @@ print_examples(FILE *out, const struct rlk_command *command)
 static void
 print_statuses(FILE *out, const struct rlk_command *command)
 {
-    size_t width = strlen("130, 143");
-    for (const struct rlk_status *s = rlk_statuses; s->status; s++)
-        print_row(out, s->status, width, s->means);
-    for (const struct rlk_status *s = command->statuses; s->status; s++)
-        print_row(out, s->status, width, s->means);
+    struct rlk_status statuses[RLK_ALL_STATUSES];
+    rlk_help_statuses(command, statuses);
+    for (const struct rlk_status *s = statuses; s->status; s++)
+        print_row(out, s->status, strlen(last_status.status), s->means);
 }
 
 void

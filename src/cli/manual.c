@@ -84,6 +84,16 @@ print_option_rows(const struct rlk_command *command)
 }
 
 static void
+print_statuses(const struct rlk_command *command)
+{
+    struct rlk_status statuses[RLK_ALL_STATUSES];
+    rlk_help_statuses(command, statuses);
+    printf(".SH EXIT STATUS\n");
+    for (const struct rlk_status *s = statuses; s->status; s++)
+        print_tagged(s->status, s->means);
+}
+
+static void
 print_command_page(const struct rlk_command *command)
 {
     char title[64];
@@ -104,11 +114,7 @@ print_command_page(const struct rlk_command *command)
     print_paragraphs(command->description);
     printf(".SH OPTIONS\n");
     print_option_rows(command);
-    printf(".SH EXIT STATUS\n");
-    for (const struct rlk_status *s = rlk_statuses; s->status; s++)
-        print_tagged(s->status, s->means);
-    for (const struct rlk_status *s = command->statuses; s->status; s++)
-        print_tagged(s->status, s->means);
+    print_statuses(command);
     printf(".SH SEE ALSO\n.BR rowlock (1)\n");
 }
 
@@ -120,9 +126,7 @@ print_program_page(void)
     for (size_t i = 0; rlk_commands[i]; i++)
         if (!rlk_commands[i]->hidden)
             print_tagged(rlk_commands[i]->name, rlk_commands[i]->summary);
-    printf(".SH EXIT STATUS\n");
-    for (const struct rlk_status *s = rlk_statuses; s->status; s++)
-        print_tagged(s->status, s->means);
+    print_statuses(NULL);
     printf(".SH SEE ALSO\n");
     for (size_t i = 0, n = 0; rlk_commands[i]; i++)
         if (!rlk_commands[i]->hidden)

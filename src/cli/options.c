@@ -54,9 +54,10 @@ rlk_option_variable(const struct rlk_option *option,
 
 static void
 give(struct rlk_args *args, const struct rlk_option *option, const char *value,
-     const char *variable)
+     bool environment)
 {
-    args->given[args->n_given++] = (struct rlk_given){option, value, variable};
+    args->given[args->n_given++] =
+        (struct rlk_given){option, value, environment};
 }
 
 static const struct rlk_option *
@@ -96,6 +97,13 @@ unknown_option(const struct rlk_command *command, const char *name, size_t len)
                      (int)len, name);
 }
 
+/* "--" is no value: it was forgotten. */
+static const char *
+next_value(const struct parser *p)
+{
+    return *p->at && strcmp(*p->at, "--") != 0 ? *p->at : NULL;
+}
+
 /* "--name", "--name=value", "--name value". */
 static int
 parse_long(struct parser *p)
@@ -104,7 +112,7 @@ parse_long(struct parser *p)
     const char *name = *p->at++ + 2;
     const char *equals = strchr(name, '=');
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    if (strcmp(name, "help") == 0) {
+    if (len == strlen("help") && memcmp(name, "help", len) == 0) {
         p->args->help_long = true;
         return 0;
     }
@@ -114,12 +122,12 @@ parse_long(struct parser *p)
     const char *value = equals ? equals + 1 : NULL;
     if (!o->argument && value)
         return rlk_usage(command, NULL, "--%s takes no value", o->name);
-    if (o->argument && !value && !(value = *p->at))
+    if (o->argument && !value && !(value = next_value(p)))
         return rlk_usage(command, NULL, "--%s needs a value: %s", o->name,
                          o->argument);
     if (o->argument && !equals)
         p->at++;
-    give(p->args, o, value, NULL);
+    give(p->args, o, value, false);
     return 0;
 }
 
@@ -141,12 +149,12 @@ parse_short(struct parser *p)
     const char *value = word[2] ? word + 2 : NULL;
     if (!o->argument && value)
         return rlk_usage(command, NULL, "-%c takes no value", o->letter);
-    if (o->argument && !value && !(value = *p->at))
+    if (o->argument && !value && !(value = next_value(p)))
         return rlk_usage(command, NULL, "-%c needs a value: %s", o->letter,
                          o->argument);
     if (o->argument && !word[2])
         p->at++;
-    give(p->args, o, value, NULL);
+    give(p->args, o, value, false);
     return 0;
 }
 
@@ -193,7 +201,7 @@ read_flag(struct rlk_args *args, const struct rlk_option *o, const char *name,
         if (strcmp(value, words[i]) != 0)
             continue;
         if (i >= 5)
-            give(args, o, NULL, name);
+            give(args, o, NULL, true);
         return 0;
     }
     return rlk_usage(args->command, "Say 1 or 0.", "%s is \"%s\"", name, value);
@@ -214,7 +222,7 @@ read_environment(struct rlk_args *args)
         if (!value)
             continue;
         if (o->argument && *value)
-            give(args, o, value, name);
+            give(args, o, value, true);
         if (!o->argument)
             RLK_TRY(read_flag(args, o, name, value));
     }
@@ -357,20 +365,22 @@ rlk_args_wait(const struct rlk_args *args, int32_t *ret_ms)
 {
     const struct rlk_given *wait = last_given(args, "wait");
     const struct rlk_given *nowait = last_given(args, "nowait");
-    if (wait && nowait && !wait->variable == !nowait->variable)
+    if (wait && nowait && wait->environment == nowait->environment)
         return rlk_usage(args->command, "Keep one of them.",
                          "--wait and --nowait exclude each other");
-    if (wait && nowait && wait->variable)
+    if (wait && nowait && wait->environment)
         wait = NULL; /* the line beats the environment */
     else if (wait)
         nowait = NULL;
     int32_t ms = nowait ? ROWLOCK_NOWAIT : ROWLOCK_WAIT;
+    char variable[RLK_VARIABLE] = "--wait";
+    if (wait && wait->environment)
+        rlk_option_variable(wait->option, variable);
     if (wait && !rlk_duration_parse(wait->value, &ms))
         return rlk_usage(
             args->command,
             "A duration is a whole number and ms, s, m, h or d: 500ms, 5s, 2m.",
-            "\"%s\" (%s) is not a duration", wait->value,
-            wait->variable ? wait->variable : "--wait");
+            "\"%s\" (%s) is not a duration", wait->value, variable);
     *ret_ms = wait && ms == 0 ? ROWLOCK_NOWAIT : ms;
     return 0;
 }

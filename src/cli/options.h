@@ -9,8 +9,8 @@
 
 struct rlk_given {
     const struct rlk_option *option;
-    const char *value;    /* NULL: a flag */
-    const char *variable; /* the environment variable it came from, or NULL */
+    const char *value; /* NULL: a flag */
+    bool environment;  /* it came from its variable */
 };
 
 struct rlk_args {

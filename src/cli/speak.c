@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/command.h"
 #include "cli/interrupt.h"
 
 #define RED   "\033[1;31m"
@@ -78,6 +77,8 @@ static int
 status_of(const rowlock_error *err)
 {
     switch (err->code) {
+    case ROWLOCK_MISUSE:
+        return RLK_EXIT_USAGE;
     case ROWLOCK_NOT_AVAILABLE:
         return RLK_EXIT_NOT_LOCKED;
     case ROWLOCK_CANCELLED:
@@ -103,6 +104,21 @@ rlk_speak_error(const char *command, const rowlock_error *err)
     add_part(&buf, "context:", err->context);
     write_out(&buf);
     return status_of(err);
+}
+
+int
+rlk_speak_failure(const struct rlk_args *args, const rowlock_error *err)
+{
+    const char *command = rlk_args_command(args)->name;
+    if (err->code == ROWLOCK_CANCELLED && rlk_interrupted()) {
+        rlk_speak("%s: interrupted, nothing was done", command);
+        return status_of(err);
+    }
+    if (err->code != ROWLOCK_MISUSE || *err->hint)
+        return rlk_speak_error(command, err);
+    rowlock_error hinted = *err;
+    rlk_hint(&hinted, "\"rowlock help %s\" explains it.", command);
+    return rlk_speak_error(command, &hinted);
 }
 
 void

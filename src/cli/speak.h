@@ -14,11 +14,15 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/command.h"
 #include "rowlock/lock.h"
 
 /* Says err, with the command's name before the message (NULL: none); answers
  * the exit status that goes with it. */
 int rlk_speak_error(const char *command, const rowlock_error *err);
+/* Says why a command failed; answers the exit status. A misuse is wrong usage,
+ * a signal's number stands in the status. */
+int rlk_speak_failure(const struct rlk_args *args, const rowlock_error *err);
 /* A line of its own: "rowlock: text". */
 void rlk_speak(const char *format, ...) RLK_PRINTF(1, 2);
 /* For on_wait of sessions: "waiting for region/7: locked by pid ...". arg is

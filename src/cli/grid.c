@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * Lining up columns. Width is counted in characters:
+ * wide and combining ones may stand out by a place. */
+#include "cli/grid.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/speak.h"
+
+void
+rlk_grid_add(struct rlk_grid *grid, const char *text)
+{
+    if (grid->n_cells == grid->cap) {
+        size_t cap = grid->cap ? 2 * grid->cap : 64;
+        char **cells = rlk_reallocarray(grid->cells, cap, sizeof *cells);
+        if (!cells) {
+            grid->failed = true;
+            return;
+        }
+        grid->cells = cells;
+        grid->cap = cap;
+    }
+    RLK_AUTOBUF struct rlk_buf visible = {0};
+    rlk_buf_visible(&visible, text);
+    char *cell = rlk_arena_copy(&grid->arena, visible.ptr ? visible.ptr : "",
+                                visible.len);
+    grid->failed = grid->failed || visible.failed || !cell;
+    if (cell)
+        grid->cells[grid->n_cells++] = cell;
+}
+
+static size_t
+width_of(const char *text)
+{
+    size_t width = 0;
+    for (; *text; text++) /* the first byte of each character */
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    return width;
+}
+
+static size_t
+column_width(const struct rlk_grid *grid, size_t column)
+{
+    size_t width = 0;
+    for (size_t i = column; i < grid->n_cells; i += grid->n_columns) {
+        size_t w = width_of(grid->cells[i]);
+        width = w > width ? w : width;
+    }
+    return width;
+}
+
+void
+rlk_grid_print(const struct rlk_grid *grid, FILE *out)
+{
+    size_t widths[16] = {0};
+    size_t n = grid->n_columns;
+    for (size_t c = 0; c < n && c < 16; c++)
+        widths[c] = column_width(grid, c);
+    for (size_t row = 0; row + n <= grid->n_cells; row += n) {
+        size_t last = n; /* no blanks at the end of a line */
+        while (last > 1 && !*grid->cells[row + last - 1])
+            last--;
+        for (size_t c = 0; c < last; c++) {
+            const char *cell = grid->cells[row + c];
+            size_t pad = c + 1 < last ? widths[c] - width_of(cell) + 2 : 0;
+            fprintf(out, "%s%*s", cell, (int)pad, "");
+        }
+        fputc('\n', out);
+    }
+}
+
+void
+rlk_grid_done(struct rlk_grid *grid)
+{
+    rlk_free(grid->cells);
+    rlk_arena_done(&grid->arena);
+    *grid = (struct rlk_grid){0};
+}

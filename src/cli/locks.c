@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ * rowlock locks: who holds what, who waits for whom, since when. It reads the
+ * lock table only: it makes none, and does not touch the database. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/database.h"
+#include "cli/grid.h"
+#include "cli/options.h"
+#include "cli/speak.h"
+#include "rowlock/lock.h"
+
+static int run_locks(const struct rlk_args *args);
+
+const struct rlk_command rlk_command_locks = {
+    .name = "locks",
+    .summary = "show who holds what, and who waits for whom",
+    .operands = "DATABASE",
+    .min_operands = 1,
+    .max_operands = 1,
+    .description =
+        "One line for each lock that is held or waited for, the waiters of a "
+        "lock behind its holders in the order in which they will be served. "
+        "Each record lock also holds key-share on its table; those lines are "
+        "left out of the table for people where nobody waits for them.\n"
+        "\n"
+        "kind is record, key (a value of a match or unique column, whether or "
+        "not a record has it), table, or writer (the turn to write). owner is "
+        "a session's number: BLOCKED BY names those that a waiter waits for. "
+        "AGE is how long it holds, or waits.\n"
+        "\n"
+        "--json prints a list of objects with kind, table, key, mode, state "
+        "(held or waiting), owner, pid, age_ms, blocked_by (a list of owners) "
+        "and label.",
+    .options = {RLK_OPTION_JSON},
+    .examples =
+        {{"locks app.db", "a table for people"},
+         {"locks app.db --json", "a list for programs"},
+         {"locks app.db --json | jq '.[] | select(.state==\"waiting\")'",
+          "only those who wait"}},
+    .run = run_locks,
+};
+
+static const char *
+kind_name(enum rowlock_kind kind)
+{
+    static const char *const names[] = {[ROWLOCK_RECORD] = "record",
+                                        [ROWLOCK_KEY] = "key",
+                                        [ROWLOCK_TABLE] = "table",
+                                        [ROWLOCK_WRITER] = "writer"};
+    return names[kind];
+}
+
+/* As --mode spells it. */
+static const char *
+mode_name(enum rowlock_mode mode)
+{
+    static const char *const names[] = {[ROWLOCK_READ] = "none",
+                                        [ROWLOCK_KEY_SHARE] = "key-share",
+                                        [ROWLOCK_SHARE] = "share",
+                                        [ROWLOCK_NO_KEY_UPDATE] =
+                                            "no-key-update",
+                                        [ROWLOCK_UPDATE] = "update"};
+    return names[mode];
+}
+
+/* ---- for people ---- */
+
+static bool
+same_name(const rowlock_lock_info *a, const rowlock_lock_info *b)
+{
+    return a->kind == b->kind && strcmp(a->table, b->table) == 0 &&
+           strcmp(a->key, b->key) == 0;
+}
+
+/* The key-share of a table that every record lock brings, unless somebody
+ * waits there. */
+static bool
+is_implied(const rowlock_lock_info *list, size_t n,
+           const rowlock_lock_info *info)
+{
+    if (info->kind != ROWLOCK_TABLE || info->waiting ||
+        info->mode != ROWLOCK_KEY_SHARE)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].waiting && same_name(&list[i], info))
+            return false;
+    return true;
+}
+
+static void
+add_row(struct rlk_grid *grid, const rowlock_lock_info *info)
+{
+    char owner[16], pid[24], age[32];
+    RLK_AUTOBUF struct rlk_buf blocked = {0};
+    snprintf(owner, sizeof owner, "%" PRIu32, info->owner);
+    snprintf(pid, sizeof pid, "%" PRId64, info->pid);
+    rlk_duration_print(info->age_ms, age, sizeof age);
+    for (uint32_t i = 0; i < info->n_blocked_by; i++)
+        rlk_buf_format(&blocked, "%s%" PRIu32, i ? ", " : "",
+                       info->blocked_by[i]);
+    const char *cells[] = {kind_name(info->kind),
+                           info->table,
+                           info->key,
+                           mode_name(info->mode),
+                           info->waiting ? "waiting" : "held",
+                           owner,
+                           pid,
+                           info->label,
+                           age,
+                           blocked.ptr ? blocked.ptr : ""};
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++)
+        rlk_grid_add(grid, cells[i]);
+}
+
+static int
+print_table(const rowlock_lock_info *list, size_t n, rowlock_error *err)
+{
+    static const char *const heads[] = {"KIND",  "TABLE",     "KEY", "MODE",
+                                        "STATE", "OWNER",     "PID", "PROGRAM",
+                                        "AGE",   "BLOCKED BY"};
+    struct rlk_grid grid = {.n_columns = sizeof heads / sizeof heads[0]};
+    for (size_t i = 0; i < grid.n_columns; i++)
+        rlk_grid_add(&grid, heads[i]);
+    for (size_t i = 0; i < n; i++)
+        if (!is_implied(list, n, &list[i]))
+            add_row(&grid, &list[i]);
+    bool failed = grid.failed;
+    if (!failed && grid.n_cells > grid.n_columns)
+        rlk_grid_print(&grid, stdout);
+    else if (!failed)
+        rlk_speak("nobody holds a lock");
+    rlk_grid_done(&grid);
+    return failed ? rlk_out_of_memory(err) : 0;
+}
+
+/* ---- for programs ---- */
+
+static void
+add_text(struct rlk_buf *buf, const char *member, const char *text)
+{
+    rlk_buf_format(buf, ", \"%s\": ", member);
+    if (*text)
+        rlk_buf_json(buf, text, strlen(text));
+    else
+        rlk_buf_text(buf, "null");
+}
+
+static void
+add_object(struct rlk_buf *buf, const rowlock_lock_info *info)
+{
+    rlk_buf_format(buf, "{\"kind\": \"%s\"", kind_name(info->kind));
+    add_text(buf, "table", info->table);
+    add_text(buf, "key", info->key);
+    add_text(buf, "mode", mode_name(info->mode));
+    rlk_buf_format(buf,
+                   ", \"state\": \"%s\", \"owner\": %" PRIu32
+                   ", \"pid\": %" PRId64 ", \"age_ms\": %" PRId64,
+                   info->waiting ? "waiting" : "held", info->owner, info->pid,
+                   info->age_ms);
+    rlk_buf_text(buf, ", \"blocked_by\": [");
+    for (uint32_t i = 0; i < info->n_blocked_by; i++)
+        rlk_buf_format(buf, "%s%" PRIu32, i ? ", " : "", info->blocked_by[i]);
+    rlk_buf_char(buf, ']');
+    add_text(buf, "label", info->label);
+    rlk_buf_char(buf, '}');
+}
+
+static int
+print_json(const rowlock_lock_info *list, size_t n, rowlock_error *err)
+{
+    RLK_AUTOBUF struct rlk_buf buf = {0};
+    rlk_buf_char(&buf, '[');
+    for (size_t i = 0; i < n; i++) {
+        rlk_buf_text(&buf, i ? ",\n " : "");
+        add_object(&buf, &list[i]);
+    }
+    rlk_buf_text(&buf, "]\n");
+    if (buf.failed)
+        return rlk_out_of_memory(err);
+    fwrite(buf.ptr, 1, buf.len, stdout);
+    return 0;
+}
+
+static int
+print_nothing(bool json)
+{
+    if (json)
+        printf("[]\n");
+    else
+        rlk_speak("nobody holds a lock: no program has locked records of this "
+                  "database yet");
+    return 0;
+}
+
+static int
+show(const struct rlk_args *args, rowlock_error *err)
+{
+    const char *path;
+    bool json = rlk_args_has(args, "json");
+    RLK_TRY(rlk_database_path(rlk_args_operand(args, 0), &path, err));
+    rowlock_locks_options o = ROWLOCK_LOCKS_OPTIONS_INIT;
+    o.label = "rowlock locks";
+    o.existing_only = 1;
+    rowlock_locks *locks;
+    int rc = rowlock_locks_open(path, &o, &locks, err);
+    if (rc == ROWLOCK_UNDEFINED)
+        return print_nothing(json);
+    RLK_TRY(rc);
+    rowlock_lock_info *list;
+    size_t n;
+    rc = rowlock_locks_list(locks, &list, &n, err);
+    if (rc == 0) {
+        rc = json ? print_json(list, n, err) : print_table(list, n, err);
+        rowlock_locks_list_free(list);
+    }
+    rowlock_locks_close(locks);
+    return rc;
+}
+
+static int
+run_locks(const struct rlk_args *args)
+{
+    rowlock_error err = {0};
+    return show(args, &err) ? rlk_speak_failure(args, &err) : RLK_EXIT_DONE;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * Looking a SQLite file over: what is well, what is not, what follows from it
+ * and what to do. It opens the file by itself, read-only; call it in a process
+ * that has no session on the file. */
+#ifndef RLK_DB_SQLITE_DOCTOR_H
+#define RLK_DB_SQLITE_DOCTOR_H
+
+#include "base/error.h"
+
+enum rlk_grade { RLK_GRADE_OK, RLK_GRADE_WARN, RLK_GRADE_BAD };
+
+struct rlk_finding { /* texts are borrowed for the call; "" for none */
+    enum rlk_grade grade;
+    const char *what;
+    const char *follows; /* a sentence */
+    const char *todo;    /* what to type or to do */
+};
+
+struct rlk_doctor {
+    const char *path;
+    void (*tell)(const struct rlk_finding *finding, void *arg);
+    void *arg;
+};
+
+/* Tells what it finds: library, file, file system, journal mode, tables.
+ * Errors: 58030 when the file cannot be opened or is no database. */
+int rlk_doctor_examine(const struct rlk_doctor *doctor, rowlock_error *err);
+/* Switches the file to WAL if it is in another mode. *ret_switched: it was.
+ * Errors: 55P03 with the holder in the detail, 0A000 on a file system that
+ * cannot carry it, 58030. */
+int rlk_doctor_switch_to_wal(const char *path, int *ret_switched,
+                             rowlock_error *err);
+/* The version of the SQLite that is linked. */
+const char *rlk_doctor_sqlite_version(void);
+
+/* ---- among the files of the doctor ---- */
+
+struct sqlite3;
+int rlk_doctor_tables(const struct rlk_doctor *doctor, struct sqlite3 *db,
+                      rowlock_error *err);
+/* The name of the file system that holds path, and its grade. */
+enum rlk_grade rlk_doctor_file_system(const char *path, const char **ret_name);
+void rlk_doctor_tell(const struct rlk_doctor *doctor, enum rlk_grade grade,
+                     const char *follows, const char *todo, const char *format,
+                     ...) RLK_PRINTF(5, 6);
+int rlk_doctor_fail(struct sqlite3 *db, const char *path, rowlock_error *err);
+
+#endif
