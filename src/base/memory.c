@@ -124,6 +124,19 @@ rlk_arena_copy(struct rlk_arena *arena, const void *bytes, size_t len)
 }
 
 void
+rlk_arena_reset(struct rlk_arena *arena)
+{
+    struct rlk_arena_chunk *kept = arena->chunks;
+    if (!kept)
+        return;
+    arena->chunks = kept->next;
+    rlk_arena_done(arena);
+    kept->next = NULL;
+    arena->chunks = kept;
+    arena->left = arena->grown = kept->size;
+}
+
+void
 rlk_arena_done(struct rlk_arena *arena)
 {
     struct rlk_arena_chunk *chunk = arena->chunks;

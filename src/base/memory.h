@@ -31,6 +31,9 @@ struct rlk_arena {
 void *rlk_arena_alloc(struct rlk_arena *arena, size_t n, size_t size);
 /* A copy with a NUL behind it. */
 char *rlk_arena_copy(struct rlk_arena *arena, const void *bytes, size_t len);
+/* Forgets all that was given, keeping the newest chunk for what comes. */
+void rlk_arena_reset(struct rlk_arena *arena);
 void rlk_arena_done(struct rlk_arena *arena);
+#define RLK_AUTOARENA __attribute__((cleanup(rlk_arena_done)))
 
 #endif

@@ -35,12 +35,29 @@ test_arena__gives_aligned_zeroed_pieces_of_any_size(void **state)
     assert_null(arena.chunks);
 }
 
+static void
+test_arena_reset__gives_the_newest_chunk_again(void **state)
+{
+    (void)state;
+    struct rlk_arena arena = {0};
+    rlk_arena_reset(&arena);
+    for (int i = 0; i < 10; i++)
+        assert_non_null(rlk_arena_alloc(&arena, 1, 3000));
+    rlk_arena_reset(&arena);
+    size_t grown = arena.grown;
+    char *p = rlk_arena_alloc(&arena, 1, 3000);
+    assert_int_equal(p[0], 0);
+    assert_int_equal(arena.grown, grown);
+    rlk_arena_done(&arena);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calloc__refuses_a_product_that_overflows),
         cmocka_unit_test(test_arena__gives_aligned_zeroed_pieces_of_any_size),
+        cmocka_unit_test(test_arena_reset__gives_the_newest_chunk_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
