@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""What `make install` installs can be built against, with pkg-config."""
+
+import os
+import subprocess
+
+from harness import TOP, ToolTest
+
+BUILD = os.environ.get("ROWLOCK_BUILD", TOP / "build")
+PROGRAM = """
+#include <rowlock/lock.h>
+#include <stdio.h>
+
+int
+main(int argc, char **argv)
+{
+    rowlock_value key = rowlock_int(7);
+    rowlock_name name = {ROWLOCK_RECORD, "t", NULL, &key, 1};
+    rowlock_locks *locks;
+    rowlock_error err;
+    if (argc < 2 || rowlock_locks_open(argv[1], NULL, &locks, &err) ||
+        rowlock_locks_take(locks, &name, ROWLOCK_UPDATE, ROWLOCK_WAIT, &err))
+        return 1;
+    puts(rowlock_mode_name(rowlock_locks_held(locks, &name)));
+    rowlock_locks_close(locks);
+    return 0;
+}
+"""
+
+
+class Package(ToolTest):
+    def setUp(self):
+        super().setUp()
+        done = self.run_tool("meson", "install", "-C", BUILD, "--no-rebuild",
+                             "--destdir", self.top / "root")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.folder = next(self.top.rglob("rowlock.pc")).parent
+        self.env = {**os.environ, "PKG_CONFIG_PATH": str(self.folder),
+                    "PKG_CONFIG_SYSROOT_DIR": str(self.top / "root"),
+                    "LD_LIBRARY_PATH": str(self.folder.parent)}
+
+    def flags(self, *words):
+        return subprocess.run(["pkg-config", *words], check=True, text=True, env=self.env,
+                              stdout=subprocess.PIPE).stdout.split()
+
+    def build_and_run(self, *package):
+        source = self.write("a.c", PROGRAM)
+        database = self.write("app.db", "")
+        program = self.top / "a"
+        done = self.run_tool("gcc", "-std=c99", "-pedantic", "-Wall", "-Werror", source,
+                             "-o", program, *self.flags("--cflags", "--libs", *package),
+                             env=self.env)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        done = self.run_tool(program, database, env=self.env)
+        self.assertEqual((done.returncode, done.stdout), (0, "UPDATE\n"))
+        return program
+
+    def test_librowlock_alone_serves_a_program_that_locks(self):
+        program = self.build_and_run("rowlock")
+        needs = self.run_tool("objdump", "-p", program).stdout
+        self.assertIn("librowlock.so.0", needs)
+        self.assertNotIn("sqlite", needs)
