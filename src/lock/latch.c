@@ -48,7 +48,8 @@ swap(struct rlk_table *t, uint64_t expected, uint64_t wanted)
     return done;
 }
 
-/* Our own slot with another incarnation: we own its byte, so that one died. */
+/* Our own slot: we never take it twice, and nobody else has our byte, so this
+ * is one that claimed the slot before us and died. */
 static bool
 is_dead(struct rlk_table *t, const struct rlk_self *self, uint64_t word)
 {
@@ -56,7 +57,7 @@ is_dead(struct rlk_table *t, const struct rlk_self *self, uint64_t word)
     if (slot >= RLK_OWNERS)
         return true; /* nobody can be called so: the word is damaged */
     if (slot == self->slot)
-        return incarnation != self->incarnation;
+        return true;
     return !t->world.alive(t->world.arg, slot, incarnation, true);
 }
 

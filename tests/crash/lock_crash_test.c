@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT
+ * A process dies right after its k-th write to the shared file, for every k of
+ * each kind of operation. Then: the others go on, nothing they hold is lost,
+ * nothing of the dead stays, and what is derived fits the truth.
+ *
+ * Built from the room's sources with RLK_OBSERVE_WRITES. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lock/session.h"
+#include "support/support.h"
+
+static long writes_left = -1; /* -1: do not die */
+
+void
+rlk_wrote(void)
+{
+    if (writes_left > 0 && --writes_left == 0)
+        kill(getpid(), SIGKILL);
+}
+
+static struct folder folder;
+static char database[1024];
+
+static rowlock_locks *
+open_session(void)
+{
+    rowlock_locks *s = NULL;
+    rowlock_error err;
+    int rc = rowlock_locks_open(database, NULL, &s, &err);
+    if (rc)
+        support_fail("%s: %s", err.message, err.detail);
+    return s;
+}
+
+static int
+take(rowlock_locks *s, int64_t key, enum rowlock_mode mode, int32_t wait_ms)
+{
+    const rowlock_value value = rowlock_int(key);
+    const rowlock_name name = {ROWLOCK_RECORD, "t", NULL, &value, 1};
+    return rowlock_locks_take(s, &name, mode, wait_ms, NULL);
+}
+
+/* ---- what the one that dies does; the parent holds 1 SHARE and 2 UPDATE ----
+ */
+
+static void
+take_and_release(rowlock_locks *s)
+{
+    size_t mark = 0;
+    for (int64_t key = 10; key < 14; key++) {
+        take(s, key, ROWLOCK_SHARE, 0);
+        mark = mark ? mark : rowlock_locks_mark(s);
+    }
+    take(s, 10, ROWLOCK_UPDATE, 0); /* upgrade */
+    take(s, 1, ROWLOCK_KEY_SHARE, 0);
+    rowlock_locks_release_to(s, mark);
+    rowlock_locks_release_to(s, 0);
+}
+
+static void
+be_refused(rowlock_locks *s)
+{
+    take(s, 10, ROWLOCK_UPDATE, 0);
+    take(s, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
+    take(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
+}
+
+static void
+wait_in_vain(rowlock_locks *s)
+{
+    take(s, 1, ROWLOCK_SHARE, 0);
+    take(s, 1, ROWLOCK_UPDATE, 1); /* an upgrade that has to wait */
+    take(s, 2, ROWLOCK_UPDATE, 1);
+}
+
+static void
+fill_a_segment(rowlock_locks *s)
+{
+    for (int64_t key = 100; key < 100 + RLK_SEGMENT + 8; key++)
+        take(s, key, ROWLOCK_UPDATE, 0);
+}
+
+struct scenario {
+    void (*act)(rowlock_locks *s);
+    long die_after; /* the k-th write */
+    long first;     /* sweep from here, in steps */
+    long step;
+};
+
+static void
+act_and_die(void *arg)
+{
+    const struct scenario *scenario = arg;
+    writes_left = scenario->die_after;
+    rowlock_locks *s = open_session();
+    scenario->act(s);
+    rowlock_locks_close(s);
+}
+
+/* ---- what the others see afterwards ---- */
+
+/* Owner slots, locks and names are what the living have, and a rebuild from
+ * the truth makes nothing else of it. */
+static void
+check_table(rowlock_locks *s, size_t expected)
+{
+    rowlock_lock_info *list;
+    size_t n;
+    check(rowlock_locks_list(s, &list, &n, NULL) == 0);
+    if (n != expected)
+        support_fail("%zu locks listed, not %zu", n, expected);
+    rowlock_locks_list_free(list);
+    check(rlk_enter(s, &(struct rlk_patience){RLK_NO_DEADLINE, NULL}, NULL) ==
+          0);
+    uint32_t names = s->table.h->n_names;
+    rlk_rebuild(&s->table, s->self.scratch);
+    check(s->table.h->n_names == names);
+    check(rlk_exit(s, NULL) == 0);
+}
+
+/* Dies at the k-th write; true when it came to its end before. */
+static bool
+die_at(struct scenario *scenario, rowlock_locks *mine, long k)
+{
+    struct child c;
+    scenario->die_after = k;
+    child_start(&c, act_and_die, scenario);
+    int status = child_wait(&c);
+    rowlock_locks *other = open_session(); /* joining buries the dead */
+    check(take(other, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) ==
+          ROWLOCK_NOT_AVAILABLE);
+    check(take(other, 2, ROWLOCK_KEY_SHARE, ROWLOCK_NOWAIT) ==
+          ROWLOCK_NOT_AVAILABLE);
+    for (int64_t key = 10; key < 14; key++)
+        check(take(other, key, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
+    rowlock_locks_close(other);
+    check_table(mine, 3); /* 1, 2 and their table */
+    if (WIFEXITED(status))
+        return true;
+    check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    return false;
+}
+
+static void
+sweep(struct scenario scenario)
+{
+    rowlock_locks *mine = open_session();
+    assert_int_equal(take(mine, 1, ROWLOCK_SHARE, 0), 0);
+    assert_int_equal(take(mine, 2, ROWLOCK_UPDATE, 0), 0);
+    long k = scenario.first;
+    while (!die_at(&scenario, mine, k))
+        k += scenario.step;
+    assert_in_range(k, 20, 1000000); /* it did write */
+    rowlock_locks_close(mine);
+}
+
+static int
+set_up(void **state)
+{
+    (void)state;
+    folder_init(&folder);
+    snprintf(database, sizeof database, "%s",
+             folder_file(&folder, "app.db").text);
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    (void)state;
+    folder_done(&folder);
+    return 0;
+}
+
+static void
+test_crash__while_taking_upgrading_and_going_back(void **state)
+{
+    (void)state;
+    sweep((struct scenario){.act = take_and_release, .first = 1, .step = 1});
+}
+
+static void
+test_crash__while_being_refused(void **state)
+{
+    (void)state;
+    sweep((struct scenario){.act = be_refused, .first = 1, .step = 1});
+}
+
+static void
+test_crash__while_waiting_and_leaving_the_queue(void **state)
+{
+    (void)state;
+    sweep((struct scenario){.act = wait_in_vain, .first = 1, .step = 1});
+}
+
+static void
+test_crash__while_the_table_grows(void **state)
+{
+    (void)state;
+    sweep((struct scenario){.act = fill_a_segment, .first = 1, .step = 997});
+}
+
+/* ---- a fresh file: nobody else is there ---- */
+
+static void
+do_nothing(rowlock_locks *s)
+{
+    (void)s;
+}
+
+static void
+test_crash__while_making_the_table(void **state)
+{
+    (void)state;
+    struct scenario scenario = {.act = do_nothing};
+    char path[1100];
+    snprintf(path, sizeof path, "%s-rowlock", database);
+    bool done = false;
+    for (long k = 1; !done; k += k < 30 ? 1 : 131) {
+        struct child c;
+        unlink(path);
+        scenario.die_after = k;
+        child_start(&c, act_and_die, &scenario);
+        done = WIFEXITED(child_wait(&c));
+        rowlock_locks *s = open_session();
+        check(take(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
+        check_table(s, 2);
+        rowlock_locks_close(s);
+    }
+}
+
+/* ---- handing over ---- */
+
+static void
+wait_for_three(void *arg)
+{
+    (void)arg;
+    rowlock_locks *s = open_session();
+    parent_tell("waiting");
+    check(take(s, 3, ROWLOCK_UPDATE, 0) == 0);
+    parent_tell("granted");
+    rowlock_locks_close(s);
+}
+
+static bool
+hand_over_and_die(struct scenario *scenario)
+{
+    struct child holder, waiter;
+    scenario->die_after = -1;
+    child_start(&holder, act_and_die, scenario);
+    child_expect(&holder, "held");
+    child_start(&waiter, wait_for_three, NULL);
+    child_expect(&waiter, "waiting");
+    child_wait_asleep(&waiter);
+    child_tell(&holder, "release");
+    int status = child_wait(&holder);
+    child_expect(&waiter, "granted");
+    child_end(&waiter);
+    return WIFEXITED(status);
+}
+
+/* Counts from the release on: what is before is in the other sweeps. */
+static long release_dies_after;
+
+static void
+hold_then_die_in_release(rowlock_locks *s)
+{
+    take(s, 3, ROWLOCK_UPDATE, 0);
+    parent_tell("held");
+    parent_expect("release");
+    writes_left = release_dies_after;
+    rowlock_locks_release_to(s, 0);
+}
+
+static void
+test_crash__while_handing_over_the_waiter_is_granted_all_the_same(void **state)
+{
+    (void)state;
+    struct scenario scenario = {.act = hold_then_die_in_release};
+    rowlock_locks *mine = open_session();
+    release_dies_after = 1;
+    while (!hand_over_and_die(&scenario)) {
+        release_dies_after++;
+        rowlock_locks *other = open_session();
+        rowlock_locks_close(other);
+        check_table(mine, 0);
+    }
+    assert_in_range(release_dies_after, 10, 1000);
+    rowlock_locks_close(mine);
+}
+
+/* ---- dying again in the rebuild ---- */
+
+static void
+rebuild_and_die(rowlock_locks *s)
+{
+    rlk_enter(s, &(struct rlk_patience){RLK_NO_DEADLINE, NULL}, NULL);
+    rlk_rebuild(&s->table, s->self.scratch);
+    rlk_exit(s, NULL);
+}
+
+static void
+test_crash__in_the_middle_of_a_rebuild(void **state)
+{
+    (void)state;
+    sweep((struct scenario){.act = rebuild_and_die, .first = 1, .step = 61});
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_crash__while_taking_upgrading_and_going_back),
+        TEST(test_crash__while_being_refused),
+        TEST(test_crash__while_waiting_and_leaving_the_queue),
+        TEST(test_crash__while_the_table_grows),
+        TEST(test_crash__while_making_the_table),
+        TEST(test_crash__while_handing_over_the_waiter_is_granted_all_the_same),
+        TEST(test_crash__in_the_middle_of_a_rebuild),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
