@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of this folder share: the connection and its parts, each with
+ * the file that owns it. Read next: transaction.c.
+ *
+ * The order in which a block takes things: key locks, record locks, the writer
+ * slot, SQLite's write lock. It never sleeps for the first two while it holds
+ * the last two (slot.c). */
+#ifndef RLK_DB_SQLITE_CONN_H
+#define RLK_DB_SQLITE_CONN_H
+
+#include <stdatomic.h>
+
+#include <sqlite3.h>
+
+#include "base/text.h"
+#include "db/driver.h"
+#include "rowlock/lock.h"
+
+struct rlk_sqlite;
+
+/* ---- the catalogue: catalogue.c, table.c, types.c ---- */
+
+enum rlk_affinity {
+    RLK_AFFINITY_NONE,
+    RLK_AFFINITY_TEXT,
+    RLK_AFFINITY_NUMERIC, /* INTEGER too: they store alike */
+    RLK_AFFINITY_REAL
+};
+
+struct rlk_sqlite_column { /* what driver.h's users need not know */
+    enum rlk_affinity affinity;
+    bool in_key;         /* of the primary key or of a unique index */
+    int storage;         /* its number for the preupdate hook; -1: computed */
+    rowlock_value added; /* what rows older than the column show in it */
+};
+
+struct rlk_sqlite_table {
+    struct rlk_table base; /* first */
+    uint32_t id;           /* in the shapes of statements */
+    struct rlk_sqlite_column *columns;
+    bool computed; /* has generated columns */
+    bool without_rowid;
+    bool reaches_others; /* triggers, or foreign keys that cascade from it */
+    struct rlk_sqlite_table *next;
+};
+
+struct rlk_sqlite_catalogue {
+    struct rlk_arena arena;
+    struct rlk_sqlite_table *tables;
+    int64_t schema_version;
+    bool known;   /* schema_version was read */
+    bool whole;   /* every table with a primary key is in tables */
+    bool checked; /* against the database, in this block */
+    uint32_t last_id;
+};
+
+int rlk_sqlite_table(struct rlk_conn *conn, const char *name,
+                     const struct rlk_table **ret, rowlock_error *err);
+/* Loads what a trigger or cascade of t may touch. */
+int rlk_sqlite_know_reach(struct rlk_sqlite *c,
+                          const struct rlk_sqlite_table *t, rowlock_error *err);
+/* A table that is loaded, as the catalogue spells it; NULL: none. */
+const struct rlk_sqlite_table *rlk_sqlite_loaded(const struct rlk_sqlite *c,
+                                                 const char *name);
+/* table.c: reads one table; 42P01 and 0A000 as driver.h says. */
+int rlk_sqlite_read_table(struct rlk_sqlite *c, const char *name,
+                          struct rlk_sqlite_table **ret, rowlock_error *err);
+/* types.c: from c->declared, and whether the table is STRICT. */
+void rlk_sqlite_type(struct rlk_column *c, bool strict,
+                     enum rlk_affinity *ret_affinity);
+
+static inline const struct rlk_sqlite_table *
+rlk_sqlite_table_of(const struct rlk_table *t)
+{
+    return (const struct rlk_sqlite_table *)t;
+}
+
+/* ---- prepared statements: statements.c ---- */
+
+enum rlk_sqlite_op { /* the first word of a statement's shape */
+                     RLK_OP_BEGIN,
+                     RLK_OP_BEGIN_IMMEDIATE,
+                     RLK_OP_COMMIT,
+                     RLK_OP_ROLLBACK,
+                     RLK_OP_SAVEPOINT,
+                     RLK_OP_ROLLBACK_TO,
+                     RLK_OP_RELEASE,
+                     RLK_OP_DATA_VERSION,
+                     RLK_OP_SCHEMA_VERSION,
+                     RLK_OP_CAST,
+                     RLK_OP_FIND,
+                     RLK_OP_AGAIN,
+                     RLK_OP_LOOKUP,
+                     RLK_OP_PARENT,
+                     RLK_OP_INSERT,
+                     RLK_OP_UPDATE,
+                     RLK_OP_DELETE
+};
+
+enum { RLK_CACHE_SETS = 32, RLK_CACHE_WAYS = 4 };
+
+struct rlk_sqlite_stmt {
+    sqlite3_stmt *stmt;
+    uint64_t hash, used;
+    uint32_t *shape;
+    size_t n_shape;
+};
+
+struct rlk_sqlite_cache {
+    struct rlk_sqlite_stmt sets[RLK_CACHE_SETS][RLK_CACHE_WAYS];
+    uint32_t *shape; /* the one being asked for */
+    size_t n_shape, cap_shape;
+    uint64_t clock;
+    struct rlk_buf sql;
+};
+
+/* Asking for a statement: start its shape, add what makes it differ, find. When
+ * there is none yet, write its text to c->cache.sql and make it. A statement
+ * found stays valid until the next make. */
+void rlk_shape_start(struct rlk_sqlite *c, enum rlk_sqlite_op op,
+                     const struct rlk_sqlite_table *t);
+void rlk_shape_add(struct rlk_sqlite *c, uint32_t word);
+sqlite3_stmt *rlk_shape_find(struct rlk_sqlite *c);
+int rlk_shape_make(struct rlk_sqlite *c, sqlite3_stmt **ret,
+                   rowlock_error *err);
+void rlk_sqlite_cache_clear(struct rlk_sqlite *c);
+/* Runs one without parameters; n is its number, as of a savepoint. */
+int rlk_sqlite_run(struct rlk_sqlite *c, enum rlk_sqlite_op op, uint32_t n,
+                   rowlock_error *err);
+/* The integer that a PRAGMA answers. */
+int rlk_sqlite_ask(struct rlk_sqlite *c, enum rlk_sqlite_op op, int64_t *ret,
+                   rowlock_error *err);
+
+/* ---- SQL text: text.c; all add to c->cache.sql ---- */
+
+void rlk_sql(struct rlk_sqlite *c, const char *text);
+void rlk_sql_name(struct rlk_sqlite *c, const char *name); /* quoted */
+void rlk_sql_columns(struct rlk_sqlite *c, const struct rlk_table *t);
+void rlk_sql_primary_key(struct rlk_sqlite *c, const struct rlk_table *t);
+void rlk_sql_is_primary_key(struct rlk_sqlite *c, const struct rlk_table *t);
+void rlk_sql_where(struct rlk_sqlite *c, const struct rlk_select *q);
+void rlk_sql_order(struct rlk_sqlite *c, const struct rlk_select *q);
+/* The words that make one filter differ from another. */
+void rlk_shape_where(struct rlk_sqlite *c, const struct rlk_select *q);
+
+/* ---- values: values.c ---- */
+
+int rlk_bind(struct rlk_sqlite *c, sqlite3_stmt *s, int n, rowlock_value v,
+             rowlock_error *err);
+int rlk_bind_all(struct rlk_sqlite *c, sqlite3_stmt *s, int *n,
+                 const rowlock_value *v, size_t count, rowlock_error *err);
+int rlk_bind_where(struct rlk_sqlite *c, sqlite3_stmt *s, int *n,
+                   const struct rlk_select *q, rowlock_error *err);
+/* Views: valid until the statement steps again. */
+rowlock_value rlk_column(sqlite3_stmt *s, int n);
+rowlock_value rlk_view(sqlite3_value *v);
+/* Copies the statement's current row. */
+int rlk_row_add(struct rlk_sqlite *c, sqlite3_stmt *s, struct rlk_rows *rows,
+                rowlock_error *err);
+int rlk_rows_copy(struct rlk_rows *rows, const rowlock_value *row, size_t n,
+                  rowlock_error *err);
+/* The column stores v just as it is: neither its type nor bytes change. */
+bool rlk_stored_as_is(const struct rlk_table *t, uint32_t column,
+                      rowlock_value v);
+bool rlk_value_copy(struct rlk_arena *arena, rowlock_value v,
+                    rowlock_value *ret);
+uint64_t rlk_value_hash(uint64_t seed, rowlock_value v);
+uint64_t rlk_values_hash(uint64_t seed, const rowlock_value *v, size_t n);
+
+/* ---- locks: locks.c ---- */
+
+/* The values of t's primary key, taken out of a row of all its columns. */
+void rlk_key_of(const struct rlk_table *t, const rowlock_value *row,
+                rowlock_value *ret);
+/* Asks the lock table. */
+int rlk_sqlite_request(struct rlk_sqlite *c, const rowlock_name *name,
+                       enum rowlock_mode mode, int32_t wait_ms,
+                       rowlock_error *err);
+/* Takes one lock. While the block holds the slot it does not wait: if it must,
+ * it gives the slot back first (slot.c), and stays without. With SKIP_LOCKED
+ * *err is not filled. */
+int rlk_sqlite_take(struct rlk_sqlite *c, const rowlock_name *name,
+                    enum rowlock_mode mode, int32_t wait_ms,
+                    rowlock_error *err);
+int rlk_sqlite_take_record(struct rlk_sqlite *c, const struct rlk_table *t,
+                           const rowlock_value *key, enum rowlock_mode mode,
+                           int32_t wait_ms, rowlock_error *err);
+int rlk_sqlite_lock_keys(struct rlk_conn *conn, const struct rlk_table *t,
+                         const struct rlk_match *keys, size_t n_keys,
+                         int32_t wait_ms, rowlock_error *err);
+
+/* ---- the block: transaction.c, slot.c ---- */
+
+/* One record write, kept so that it can be done again after a wait. */
+struct rlk_sqlite_write {
+    enum rlk_sqlite_op op; /* INSERT, UPDATE or DELETE */
+    const struct rlk_sqlite_table *table;
+    const rowlock_value *key; /* of the record that is changed or removed */
+    const struct rlk_set *set;
+    size_t n_set;
+    uint64_t old; /* the hash of the row that is expected there */
+};
+
+struct rlk_sqlite_level {
+    size_t lock_mark;
+    size_t n_log;      /* writes before it started */
+    size_t n_versions; /* own versions before it started */
+    bool issued;       /* SQLite has its savepoint */
+};
+
+struct rlk_sqlite_version { /* a row that this block itself left */
+    uint64_t record, row;   /* hashes; row 0: removed */
+};
+
+struct rlk_sqlite_tx {
+    struct rlk_sqlite_level *levels;
+    size_t n_levels, cap_levels;
+    struct rlk_arena arena; /* of the log */
+    struct rlk_sqlite_write *log;
+    size_t n_log, cap_log;
+    struct rlk_sqlite_version *versions;
+    size_t n_versions, cap_versions;
+    uint64_t epoch;
+    bool writing; /* the slot is held and BEGIN IMMEDIATE is done */
+    bool lost;
+    bool checked;   /* rowlock_locks_check() was asked in this block */
+    bool replaying; /* slot.c redoes the log */
+};
+
+/* Every call of the driver table starts with it: the handle is this process's,
+ * a block is open and not lost. */
+int rlk_sqlite_ready(struct rlk_sqlite *c, rowlock_error *err);
+int rlk_sqlite_begin(struct rlk_conn *conn, rowlock_error *err);
+int rlk_sqlite_savepoint(struct rlk_conn *conn, size_t level,
+                         rowlock_error *err);
+void rlk_sqlite_rollback_to(struct rlk_conn *conn, size_t level);
+int rlk_sqlite_release(struct rlk_conn *conn, size_t level, rowlock_error *err);
+int rlk_sqlite_commit(struct rlk_conn *conn, rowlock_error *err);
+void rlk_sqlite_rollback(struct rlk_conn *conn);
+bool rlk_sqlite_transaction_lost(struct rlk_conn *conn);
+size_t rlk_sqlite_lock_mark(struct rlk_conn *conn);
+void rlk_sqlite_unlock_to(struct rlk_conn *conn, size_t mark);
+
+int rlk_sqlite_start_write(struct rlk_conn *conn, int32_t wait_ms,
+                           rowlock_error *err);
+/* A read must see the block's own writes: does the log again if a wait undid
+ * it. */
+int rlk_sqlite_see_own(struct rlk_sqlite *c, rowlock_error *err);
+/* Ends the SQLite transaction and gives the slot back; the log stays. */
+void rlk_sqlite_suspend(struct rlk_sqlite *c);
+/* Savepoints of the levels that started before the next write. */
+int rlk_sqlite_issue_savepoints(struct rlk_sqlite *c, size_t n_log,
+                                rowlock_error *err);
+/* Keeps a copy of w, whose set and key are already in c->tx.arena. */
+int rlk_sqlite_log(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
+                   rowlock_error *err);
+
+/* ---- what a statement really changes: effects.c ---- */
+
+struct rlk_sqlite_blocked { /* a record that another session holds */
+    const struct rlk_table *table;
+    rowlock_value *key;
+    enum rowlock_mode mode;
+};
+
+struct rlk_sqlite_target { /* what the writer of a record has and wants */
+    const struct rlk_row *expect; /* what was read, or NULL: compare hashes */
+    rowlock_value *new_row;       /* NULL, or room for the row as written */
+    struct rlk_arena *new_arena;  /* for its bytes */
+    bool read_first; /* the writer compares the row itself, before */
+};
+
+struct rlk_sqlite_effects {
+    const struct rlk_sqlite_write *write; /* the one under way; NULL: none */
+    struct rlk_sqlite_target target;
+    bool done;     /* the target was changed */
+    bool stranger; /* it was not as expected */
+    int rc;        /* another error, in err */
+    rowlock_error err;
+    struct rlk_sqlite_blocked *blocked;
+    size_t n_blocked, cap_blocked;
+    struct rlk_arena arena; /* of blocked keys */
+    rowlock_value *scratch;
+    size_t cap_scratch;
+};
+
+void rlk_sqlite_watch(struct rlk_sqlite *c);
+/* target: NULL in a replay. */
+int rlk_effects_start(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
+                      const struct rlk_sqlite_target *target,
+                      rowlock_error *err);
+/* Waits for what the statement met, without the slot. */
+int rlk_effects_wait(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err);
+/* The newest version of a record that this block left; 0: removed. */
+bool rlk_own_version(const struct rlk_sqlite *c, uint64_t record,
+                     uint64_t *ret_row);
+/* The row that is there is the last that this block left in the record, and
+ * what w expects is an earlier one. */
+bool rlk_left_by_us(const struct rlk_sqlite *c,
+                    const struct rlk_sqlite_write *w, uint64_t record,
+                    uint64_t there);
+uint64_t rlk_record_hash(const struct rlk_sqlite_table *t,
+                         const rowlock_value *key);
+uint64_t rlk_row_hash(const struct rlk_sqlite_table *t,
+                      const rowlock_value *row);
+
+/* ---- calls: select.c, lookup.c, write.c, parents.c, sql.c ---- */
+
+int rlk_sqlite_select(struct rlk_conn *conn, const struct rlk_select *q,
+                      struct rlk_rows *ret, rowlock_error *err);
+int rlk_sqlite_lookup(struct rlk_conn *conn, const struct rlk_table *t,
+                      const struct rlk_match *keys, size_t n_keys,
+                      struct rlk_rows *ret, int *ret_found, rowlock_error *err);
+int rlk_sqlite_insert(struct rlk_conn *conn, const struct rlk_table *t,
+                      const struct rlk_set *set, size_t n_set, int32_t wait_ms,
+                      struct rlk_rows *ret_row, rowlock_error *err);
+int rlk_sqlite_update(struct rlk_conn *conn, const struct rlk_table *t,
+                      const struct rlk_row *old, const struct rlk_set *set,
+                      size_t n_set, int32_t wait_ms, struct rlk_rows *ret_row,
+                      rowlock_error *err);
+int rlk_sqlite_remove(struct rlk_conn *conn, const struct rlk_table *t,
+                      const struct rlk_row *old, int32_t wait_ms,
+                      rowlock_error *err);
+/* One write, once; the slot is held. 0, an error, or RLK_BLOCKED: it met
+ * records of others, which rlk_effects_wait() waits for. */
+enum { RLK_BLOCKED = -1 };
+int rlk_sqlite_write_once(struct rlk_sqlite *c,
+                          const struct rlk_sqlite_write *w,
+                          const struct rlk_sqlite_target *target,
+                          rowlock_error *err);
+/* The record with this primary key, unlocked: one row or none. */
+int rlk_sqlite_read_record(struct rlk_sqlite *c, const struct rlk_table *t,
+                           const rowlock_value *key, struct rlk_rows *ret,
+                           rowlock_error *err);
+/* KEY SHARE on the records that set's foreign keys point to. */
+int rlk_sqlite_lock_parents(struct rlk_sqlite *c, const struct rlk_table *t,
+                            const struct rlk_row *old,
+                            const struct rlk_set *set, size_t n_set,
+                            int32_t wait_ms, rowlock_error *err);
+int rlk_sqlite_sql(struct rlk_conn *conn, const char *sql,
+                   const rowlock_value *params, size_t n_params,
+                   struct rlk_rows *ret, rowlock_error *err);
+/* Refuses what could write, while c->reading_sql; installed at open. */
+int rlk_sqlite_authorize(void *arg, int action, const char *a, const char *b,
+                         const char *schema, const char *trigger);
+
+/* ---- errors: errors.c ---- */
+
+/* What SQLite has just refused, as an error of the contract; notes when it
+ * ended the whole transaction. */
+int rlk_sqlite_fail(struct rlk_sqlite *c, const char *doing,
+                    rowlock_error *err);
+int rlk_sqlite_not_available(rowlock_error *err);
+
+/* ---- the connection: connection.c, busy.c ---- */
+
+struct rlk_sqlite_busy {
+    int64_t since_ms, limit_ms;
+    bool told;
+};
+
+struct rlk_sqlite {
+    struct rlk_conn base; /* first */
+    sqlite3 *db;
+    rowlock_locks *locks;
+    unsigned fork_generation;
+    atomic_int cancelled;
+    bool open_block, reading_sql;
+    const char *refused; /* by the authorizer: what the SQL wanted */
+    void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
+    void *on_wait_arg;
+    struct rlk_sqlite_busy busy;
+    struct rlk_sqlite_catalogue catalogue;
+    struct rlk_sqlite_cache cache;
+    struct rlk_sqlite_tx tx;
+    struct rlk_sqlite_effects effects;
+};
+
+/* False in a forked child, where the handle must not be used. */
+bool rlk_sqlite_is_ours(const struct rlk_sqlite *c);
+/* Answers 57014 once after a cancel. */
+int rlk_sqlite_take_cancel(struct rlk_sqlite *c, rowlock_error *err);
+int rlk_sqlite_on_busy(void *arg, int n);
+/* How long to wait for a program that takes no slot, under a wait policy. */
+int64_t rlk_sqlite_patience(int32_t wait_ms);
+
+static inline struct rlk_sqlite *
+rlk_sqlite_of(struct rlk_conn *conn)
+{
+    return (struct rlk_sqlite *)conn;
+}
+
+#endif

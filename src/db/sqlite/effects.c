@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT
+ * What a statement really changes, seen by SQLite's preupdate hook: the record
+ * that was meant (the target), and whatever triggers, cascades and REPLACE
+ * change besides.
+ *
+ * The target's old row is compared with what was read under the lock: another
+ * row there means a program that takes no locks. The lock of every other
+ * record is tried without waiting; what others hold is noted, and waited for
+ * after the step, without the slot. Records of tables without a primary key
+ * have no name: nobody can hold them, so there is nothing to try.
+ *
+ * The hook runs inside sqlite3_step(): it calls nothing of SQLite but the
+ * preupdate functions. */
+#include "conn.h"
+
+#include <string.h>
+
+struct change {
+    int op; /* SQLITE_INSERT, SQLITE_UPDATE or SQLITE_DELETE */
+    const struct rlk_sqlite_table *table;
+    rowlock_value *old_row, *new_row; /* NULL where there is none */
+    rowlock_value *old_key, *new_key;
+};
+
+/* ---- what this block itself left in a record ---- */
+
+uint64_t
+rlk_record_hash(const struct rlk_sqlite_table *t, const rowlock_value *key)
+{
+    return rlk_values_hash(t->id, key, t->base.n_primary_key);
+}
+
+/* A row that is older than a column shows that column's default, but NULL to
+ * the hook: the two have one hash. */
+uint64_t
+rlk_row_hash(const struct rlk_sqlite_table *t, const rowlock_value *row)
+{
+    uint64_t hash = 1;
+    for (size_t i = 0; i < t->base.n_columns; i++) {
+        const struct rlk_sqlite_column *column = &t->columns[i];
+        bool added = rlk_value_same(row[i], column->added);
+        if (column->storage >= 0)
+            hash = rlk_value_hash(hash, added ? rowlock_null() : row[i]);
+    }
+    return hash;
+}
+
+static void
+add_version(struct rlk_sqlite *c, uint64_t record, uint64_t row)
+{
+    struct rlk_sqlite_tx *tx = &c->tx;
+    if (tx->n_versions == tx->cap_versions) {
+        size_t cap = tx->cap_versions ? tx->cap_versions * 2 : 64;
+        void *more = rlk_reallocarray(tx->versions, cap, sizeof *tx->versions);
+        if (!more) {
+            c->effects.rc = rlk_out_of_memory(&c->effects.err);
+            return;
+        }
+        tx->versions = more;
+        tx->cap_versions = cap;
+    }
+    tx->versions[tx->n_versions++] =
+        (struct rlk_sqlite_version){.record = record, .row = row};
+}
+
+bool
+rlk_own_version(const struct rlk_sqlite *c, uint64_t record, uint64_t *ret_row)
+{
+    for (size_t i = c->tx.n_versions; i-- > 0;) {
+        if (c->tx.versions[i].record == record) {
+            *ret_row = c->tx.versions[i].row;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+had_version(const struct rlk_sqlite *c, uint64_t record, uint64_t row)
+{
+    for (size_t i = 0; i < c->tx.n_versions; i++)
+        if (c->tx.versions[i].record == record && c->tx.versions[i].row == row)
+            return true;
+    return false;
+}
+
+/* The first change of a record notes what was there before, too: a save may
+ * still expect that. */
+static void
+note_versions(struct rlk_sqlite *c, const struct change *ch)
+{
+    const struct rlk_sqlite_table *t = ch->table;
+    uint64_t record = 0, new_record = 0;
+    if (ch->old_row) {
+        record = rlk_record_hash(t, ch->old_key);
+        add_version(c, record, rlk_row_hash(t, ch->old_row));
+    }
+    if (ch->new_row) {
+        new_record = rlk_record_hash(t, ch->new_key);
+        add_version(c, new_record, rlk_row_hash(t, ch->new_row));
+    }
+    if (ch->old_row && record != new_record)
+        add_version(c, record, 0);
+}
+
+/* ---- the rows that the hook sees ---- */
+
+typedef int get_value(sqlite3 *db, int n, sqlite3_value **ret);
+
+/* A REAL column stores 5.0 as 5, and the hook sees it so. */
+static rowlock_value
+read_cell(const struct rlk_sqlite *c, const struct rlk_sqlite_column *column,
+          get_value *get, int n)
+{
+    sqlite3_value *v;
+    if (column->storage < 0 || get(c->db, n, &v))
+        return rowlock_null();
+    rowlock_value value = rlk_view(v);
+    if (value.type == ROWLOCK_INT && column->affinity == RLK_AFFINITY_REAL)
+        value = rowlock_double((double)value.u.i);
+    return value;
+}
+
+/* The hook numbers columns as they are stored; those of a WITHOUT ROWID table
+ * as they are declared, but for the new row of an UPDATE. */
+static void
+read_row(struct rlk_sqlite *c, const struct change *ch, get_value *get,
+         rowlock_value *ret)
+{
+    const struct rlk_sqlite_table *t = ch->table;
+    bool declared = t->without_rowid &&
+                    (ch->op != SQLITE_UPDATE || get == sqlite3_preupdate_old);
+    for (size_t i = 0; i < t->base.n_columns; i++)
+        ret[i] = read_cell(c, &t->columns[i], get,
+                           declared ? (int)i : t->columns[i].storage);
+}
+
+static rowlock_value *
+scratch(struct rlk_sqlite *c, size_t n)
+{
+    struct rlk_sqlite_effects *e = &c->effects;
+    if (n > e->cap_scratch) {
+        void *more = rlk_reallocarray(e->scratch, n, sizeof *e->scratch);
+        if (!more)
+            return NULL;
+        e->scratch = more;
+        e->cap_scratch = n;
+    }
+    return e->scratch;
+}
+
+static bool
+read_change(struct rlk_sqlite *c, struct change *ch)
+{
+    const struct rlk_table *t = &ch->table->base;
+    rowlock_value *room = scratch(c, 2 * (t->n_columns + t->n_primary_key));
+    if (!room)
+        return false;
+    if (ch->op != SQLITE_INSERT) {
+        ch->old_row = room;
+        ch->old_key = room + t->n_columns;
+        read_row(c, ch, sqlite3_preupdate_old, ch->old_row);
+        rlk_key_of(t, ch->old_row, ch->old_key);
+    }
+    room += t->n_columns + t->n_primary_key;
+    if (ch->op != SQLITE_DELETE) {
+        ch->new_row = room;
+        ch->new_key = room + t->n_columns;
+        read_row(c, ch, sqlite3_preupdate_new, ch->new_row);
+        rlk_key_of(t, ch->new_row, ch->new_key);
+    }
+    return true;
+}
+
+/* ---- locks of what is changed besides ---- */
+
+static void
+note_blocked(struct rlk_sqlite *c, const struct rlk_table *t,
+             const rowlock_value *key, enum rowlock_mode mode)
+{
+    struct rlk_sqlite_effects *e = &c->effects;
+    rowlock_value *copy =
+        rlk_arena_alloc(&e->arena, t->n_primary_key, sizeof *copy);
+    bool copied = copy;
+    for (size_t i = 0; copied && i < t->n_primary_key; i++)
+        copied = rlk_value_copy(&e->arena, key[i], &copy[i]);
+    if (copied && e->n_blocked == e->cap_blocked) {
+        size_t cap = e->cap_blocked ? e->cap_blocked * 2 : 8;
+        void *more = rlk_reallocarray(e->blocked, cap, sizeof *e->blocked);
+        copied = more;
+        e->blocked = more ? more : e->blocked;
+        e->cap_blocked = more ? cap : e->cap_blocked;
+    }
+    if (!copied) {
+        e->rc = rlk_out_of_memory(&e->err);
+        return;
+    }
+    e->blocked[e->n_blocked++] = (struct rlk_sqlite_blocked){t, copy, mode};
+}
+
+static void
+try_lock(struct rlk_sqlite *c, const struct rlk_table *t,
+         const rowlock_value *key, enum rowlock_mode mode)
+{
+    struct rlk_sqlite_effects *e = &c->effects;
+    rowlock_name name = {ROWLOCK_RECORD, t->name, NULL, key, t->n_primary_key};
+    int rc = rlk_sqlite_request(c, &name, mode, ROWLOCK_SKIP_LOCKED, &e->err);
+    if (rc == ROWLOCK_NOT_AVAILABLE)
+        note_blocked(c, t, key, mode);
+    else if (rc)
+        e->rc = rc;
+}
+
+static bool
+key_changes(const struct change *ch)
+{
+    for (size_t i = 0; i < ch->table->base.n_columns; i++)
+        if (ch->table->columns[i].in_key &&
+            !rlk_value_same(ch->old_row[i], ch->new_row[i]))
+            return true;
+    return false;
+}
+
+static bool
+name_changes(const struct change *ch)
+{
+    for (size_t i = 0; i < ch->table->base.n_primary_key; i++)
+        if (!rlk_value_same(ch->old_key[i], ch->new_key[i]))
+            return true;
+    return false;
+}
+
+static void
+lock_change(struct rlk_sqlite *c, const struct change *ch, bool is_target)
+{
+    const struct rlk_table *t = &ch->table->base;
+    bool weak = ch->op == SQLITE_UPDATE && !key_changes(ch);
+    if (ch->old_row && !is_target) /* the target's own is held already */
+        try_lock(c, t, ch->old_key,
+                 weak ? ROWLOCK_NO_KEY_UPDATE : ROWLOCK_UPDATE);
+    if (ch->new_row && (!ch->old_row || name_changes(ch)))
+        try_lock(c, t, ch->new_key, ROWLOCK_UPDATE);
+}
+
+/* ---- the target ---- */
+
+/* NULL where the default was read: the row may be older than the column. An
+ * UPDATE shows its new row whole, which tells; for the rest the writer has
+ * looked before. */
+static bool
+is_old_default(const struct rlk_sqlite *c, const struct change *ch, size_t i)
+{
+    const struct rlk_sqlite_target *target = &c->effects.target;
+    rowlock_value expect = target->expect->values[i];
+    if (ch->old_row[i].type != ROWLOCK_NULL ||
+        !rlk_value_same(ch->table->columns[i].added, expect))
+        return false;
+    return target->read_first ||
+           (ch->new_row && rlk_value_same(ch->new_row[i], expect));
+}
+
+static bool
+as_read(const struct rlk_sqlite *c, const struct change *ch)
+{
+    const struct rlk_sqlite_table *t = ch->table;
+    const rowlock_value *expect = c->effects.target.expect->values;
+    for (size_t i = 0; i < t->base.n_columns; i++)
+        if (t->columns[i].storage >= 0 &&
+            !rlk_value_same(expect[i], ch->old_row[i]) &&
+            !is_old_default(c, ch, i))
+            return false;
+    return true;
+}
+
+bool
+rlk_left_by_us(const struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
+               uint64_t record, uint64_t there)
+{
+    uint64_t last;
+    if (!rlk_own_version(c, record, &last) || last != there)
+        return false;
+    return c->tx.replaying || had_version(c, record, w->old);
+}
+
+/* Is the row that is there what the writer believes? What this block itself
+ * (a trigger, a cascade, another copy of the record) left since counts as
+ * known. In a replay own triggers may have set another time of day. */
+static bool
+is_expected(const struct rlk_sqlite *c, const struct change *ch)
+{
+    const struct rlk_sqlite_effects *e = &c->effects;
+    uint64_t there = rlk_row_hash(ch->table, ch->old_row);
+    if (e->target.expect ? as_read(c, ch) : there == e->write->old)
+        return true;
+    return rlk_left_by_us(c, e->write, rlk_record_hash(ch->table, ch->old_key),
+                          there);
+}
+
+static void
+keep_new_row(struct rlk_sqlite *c, const struct change *ch)
+{
+    struct rlk_sqlite_effects *e = &c->effects;
+    for (size_t i = 0; i < ch->table->base.n_columns; i++) {
+        if (rlk_value_copy(e->target.new_arena, ch->new_row[i],
+                           &e->target.new_row[i]))
+            continue;
+        e->rc = rlk_out_of_memory(&e->err);
+        return;
+    }
+}
+
+static void
+see_target(struct rlk_sqlite *c, const struct change *ch)
+{
+    c->effects.done = true;
+    if (ch->old_row && !is_expected(c, ch))
+        c->effects.stranger = true;
+    if (ch->new_row && c->effects.target.new_row)
+        keep_new_row(c, ch);
+}
+
+static bool
+is_target(const struct rlk_sqlite *c, const struct change *ch)
+{
+    const struct rlk_sqlite_write *w = c->effects.write;
+    int op = w->op == RLK_OP_INSERT   ? SQLITE_INSERT
+             : w->op == RLK_OP_UPDATE ? SQLITE_UPDATE
+                                      : SQLITE_DELETE;
+    return ch->op == op && ch->table == w->table && !c->effects.done &&
+           sqlite3_preupdate_depth(c->db) == 0;
+}
+
+static void
+on_change(void *arg, sqlite3 *db, int op, const char *schema, const char *table,
+          sqlite3_int64 old_rowid, sqlite3_int64 new_rowid)
+{
+    struct rlk_sqlite *c = arg;
+    struct change ch = {.op = op};
+    (void)db;
+    (void)old_rowid;
+    (void)new_rowid;
+    if (!c->effects.write || c->effects.rc || strcmp(schema, "main") != 0)
+        return;
+    ch.table = rlk_sqlite_loaded(c, table);
+    if (!ch.table)
+        return;
+    if (!read_change(c, &ch)) {
+        c->effects.rc = rlk_out_of_memory(&c->effects.err);
+        return;
+    }
+    bool target = is_target(c, &ch);
+    if (target)
+        see_target(c, &ch);
+    lock_change(c, &ch, target);
+    note_versions(c, &ch);
+}
+
+void
+rlk_sqlite_watch(struct rlk_sqlite *c)
+{
+    sqlite3_preupdate_hook(c->db, on_change, c);
+}
+
+/* ---- around the statement ---- */
+
+int
+rlk_effects_start(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
+                  const struct rlk_sqlite_target *target, rowlock_error *err)
+{
+    struct rlk_sqlite_effects *e = &c->effects;
+    if (w->table->reaches_others)
+        RLK_TRY(rlk_sqlite_know_reach(c, w->table, err));
+    rlk_arena_done(&e->arena);
+    e->write = w;
+    e->target = target ? *target : (struct rlk_sqlite_target){0};
+    e->done = e->stranger = false;
+    e->rc = 0;
+    e->n_blocked = 0;
+    return 0;
+}
+
+int
+rlk_effects_wait(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
+{
+    const struct rlk_sqlite_effects *e = &c->effects;
+    if (wait_ms == ROWLOCK_SKIP_LOCKED)
+        return rlk_sqlite_not_available(err);
+    if (wait_ms != ROWLOCK_NOWAIT)
+        rlk_sqlite_suspend(c);
+    for (size_t i = 0; i < e->n_blocked; i++)
+        RLK_TRY(rlk_sqlite_take_record(c, e->blocked[i].table,
+                                       e->blocked[i].key, e->blocked[i].mode,
+                                       wait_ms, err));
+    /* All were given back just now: the statement is done again. */
+    rlk_sqlite_suspend(c);
+    return 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ * Looking up several match keys in one snapshot, without locks: one short read
+ * transaction around the statements, unless the block's own one is open. */
+#include "conn.h"
+
+static int
+statement(struct rlk_sqlite *c, const struct rlk_table *t,
+          const struct rlk_match *key, sqlite3_stmt **ret, rowlock_error *err)
+{
+    rlk_shape_start(c, RLK_OP_LOOKUP, rlk_sqlite_table_of(t));
+    for (size_t i = 0; i < key->n_columns; i++)
+        rlk_shape_add(c, key->columns[i].column);
+    if ((*ret = rlk_shape_find(c)))
+        return 0;
+    rlk_sql(c, "SELECT ");
+    rlk_sql_columns(c, t);
+    rlk_sql(c, " FROM ");
+    rlk_sql_name(c, t->name);
+    for (size_t i = 0; i < key->n_columns; i++) {
+        rlk_sql(c, i ? " AND " : " WHERE ");
+        rlk_sql_name(c, t->columns[key->columns[i].column].name);
+        rlk_sql(c, "=?");
+    }
+    rlk_sql(c, " ORDER BY ");
+    rlk_sql_primary_key(c, t);
+    rlk_sql(c, " LIMIT 1");
+    return rlk_shape_make(c, ret, err);
+}
+
+static bool
+same_record(const struct rlk_table *t, const struct rlk_row *row,
+            sqlite3_stmt *s)
+{
+    for (size_t i = 0; i < t->n_primary_key; i++) {
+        uint32_t column = t->primary_key[i];
+        if (!rlk_value_same(row->values[column], rlk_column(s, (int)column)))
+            return false;
+    }
+    return true;
+}
+
+/* The position of the statement's row in rows, added when it is new. */
+static int
+place(struct rlk_sqlite *c, const struct rlk_table *t, sqlite3_stmt *s,
+      struct rlk_rows *rows, int *ret, rowlock_error *err)
+{
+    for (size_t i = 0; i < rows->n_rows; i++) {
+        if (same_record(t, &rows->rows[i], s)) {
+            *ret = (int)i;
+            return 0;
+        }
+    }
+    *ret = (int)rows->n_rows;
+    return rlk_row_add(c, s, rows, err);
+}
+
+static int
+look_up(struct rlk_sqlite *c, const struct rlk_table *t,
+        const struct rlk_match *key, struct rlk_rows *rows, int *ret,
+        rowlock_error *err)
+{
+    sqlite3_stmt *s;
+    int rc = 0;
+    RLK_TRY(statement(c, t, key, &s, err));
+    for (size_t i = 0; i < key->n_columns && !rc; i++)
+        rc = rlk_bind(c, s, (int)i + 1, key->columns[i].value, err);
+    int step = rc ? SQLITE_DONE : sqlite3_step(s);
+    *ret = -1;
+    if (step == SQLITE_ROW)
+        rc = place(c, t, s, rows, ret, err);
+    else if (step != SQLITE_DONE)
+        rc = rlk_sqlite_fail(c, "cannot read the table", err);
+    sqlite3_reset(s);
+    return rc;
+}
+
+static int
+look_up_all(struct rlk_sqlite *c, const struct rlk_table *t,
+            const struct rlk_match *keys, size_t n_keys, struct rlk_rows *rows,
+            int *ret_found, rowlock_error *err)
+{
+    for (size_t i = 0; i < n_keys; i++)
+        RLK_TRY(look_up(c, t, &keys[i], rows, &ret_found[i], err));
+    return 0;
+}
+
+int
+rlk_sqlite_lookup(struct rlk_conn *conn, const struct rlk_table *t,
+                  const struct rlk_match *keys, size_t n_keys,
+                  struct rlk_rows *ret, int *ret_found, rowlock_error *err)
+{
+    struct rlk_sqlite *c = rlk_sqlite_of(conn);
+    struct rlk_rows rows = {0};
+    RLK_TRY(rlk_sqlite_ready(c, err));
+    RLK_TRY(rlk_sqlite_see_own(c, err));
+    bool snapshot = n_keys > 1 && !c->tx.writing;
+    if (snapshot)
+        RLK_TRY(rlk_sqlite_run(c, RLK_OP_BEGIN, 0, err));
+    int rc = look_up_all(c, t, keys, n_keys, &rows, ret_found, err);
+    if (snapshot && rlk_sqlite_run(c, RLK_OP_COMMIT, 0, rc ? NULL : err) &&
+        !rc) {
+        rc = ROWLOCK_IO;
+        (void)rlk_sqlite_run(c, RLK_OP_ROLLBACK, 0, NULL);
+    }
+    if (rc)
+        rlk_rows_done(&rows);
+    else
+        *ret = rows;
+    return rc;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ * KEY SHARE on the records that a write's foreign keys point to, so that a
+ * parent that somebody deletes or renumbers is waited for. A parent that is not
+ * there is left to SQLite, which refuses the write. */
+#include "conn.h"
+
+#include <string.h>
+
+static rowlock_value
+value_after(const struct rlk_table *t, const struct rlk_row *old,
+            const struct rlk_set *set, size_t n_set, uint32_t column)
+{
+    for (size_t i = 0; i < n_set; i++)
+        if (set[i].column == column)
+            return set[i].value;
+    return old ? old->values[column]
+               : rlk_sqlite_table_of(t)->columns[column].added;
+}
+
+static bool
+points_elsewhere(const struct rlk_foreign_key *key, const struct rlk_row *old,
+                 const struct rlk_match *match)
+{
+    for (size_t i = 0; i < key->n_columns; i++)
+        if (!old || !rlk_value_same(old->values[key->columns[i]],
+                                    match->columns[i].value))
+            return true;
+    return false;
+}
+
+static uint32_t
+position(const struct rlk_table *t, const char *column)
+{
+    uint32_t i = 0;
+    while (i < t->n_columns && sqlite3_stricmp(t->columns[i].name, column))
+        i++;
+    return i;
+}
+
+/* The parent's primary key, when the foreign key says it as it is stored. */
+static bool
+key_known(const struct rlk_table *parent, const struct rlk_match *match,
+          rowlock_value *ret)
+{
+    if (match->n_columns != parent->n_primary_key)
+        return false;
+    for (size_t i = 0; i < parent->n_primary_key; i++) {
+        uint32_t column = parent->primary_key[i];
+        size_t j = 0;
+        while (j < match->n_columns && match->columns[j].column != column)
+            j++;
+        if (j == match->n_columns ||
+            strcmp(parent->columns[column].collation, "BINARY") != 0 ||
+            !rlk_stored_as_is(parent, column, match->columns[j].value))
+            return false;
+        ret[i] = match->columns[j].value;
+    }
+    return true;
+}
+
+/* *ret_any: false when there is no such parent. */
+static int
+look_key_up(struct rlk_sqlite *c, const struct rlk_table *parent,
+            const struct rlk_match *match, rowlock_value *ret, bool *ret_any,
+            rowlock_error *err)
+{
+    struct rlk_rows rows = {0};
+    int found;
+    bool ok = true;
+    RLK_TRY(rlk_sqlite_lookup(&c->base, parent, match, 1, &rows, &found, err));
+    *ret_any = found >= 0;
+    for (size_t i = 0; found >= 0 && ok && i < parent->n_primary_key; i++)
+        ok = rlk_value_copy(
+            &c->tx.arena, rows.rows[0].values[parent->primary_key[i]], &ret[i]);
+    rlk_rows_done(&rows);
+    return ok ? 0 : rlk_out_of_memory(err);
+}
+
+static int
+lock_parent(struct rlk_sqlite *c, const struct rlk_table *parent,
+            const struct rlk_match *match, int32_t wait_ms, rowlock_error *err)
+{
+    bool any = true;
+    rowlock_value *key =
+        rlk_arena_alloc(&c->tx.arena, parent->n_primary_key, sizeof *key);
+    if (!key)
+        return rlk_out_of_memory(err);
+    if (!key_known(parent, match, key))
+        RLK_TRY(look_key_up(c, parent, match, key, &any, err));
+    if (!any)
+        return 0;
+    int rc =
+        rlk_sqlite_take_record(c, parent, key, ROWLOCK_KEY_SHARE, wait_ms, err);
+    if (rc == ROWLOCK_NOT_AVAILABLE && wait_ms == ROWLOCK_SKIP_LOCKED)
+        return rlk_sqlite_not_available(err);
+    return rc;
+}
+
+/* A parent without a primary key has no name, so nobody can hold it. */
+static int
+find_parent(struct rlk_sqlite *c, const char *name,
+            const struct rlk_table **ret, rowlock_error *err)
+{
+    int rc = rlk_sqlite_table(&c->base, name, ret, err);
+    if (rc == ROWLOCK_UNSUPPORTED || rc == ROWLOCK_UNDEFINED) {
+        *ret = NULL;
+        return 0;
+    }
+    return rc;
+}
+
+static int
+lock_for(struct rlk_sqlite *c, const struct rlk_foreign_key *key,
+         const struct rlk_row *old, struct rlk_set *set, int32_t wait_ms,
+         rowlock_error *err)
+{
+    struct rlk_match match = {set, key->n_columns};
+    const struct rlk_table *parent;
+    for (size_t i = 0; i < key->n_columns; i++)
+        if (set[i].value.type == ROWLOCK_NULL)
+            return 0;
+    if (!points_elsewhere(key, old, &match))
+        return 0;
+    RLK_TRY(find_parent(c, key->parent, &parent, err));
+    if (!parent)
+        return 0;
+    for (size_t i = 0; i < key->n_columns; i++) {
+        set[i].column = position(parent, key->parent_columns[i]);
+        if (set[i].column == parent->n_columns)
+            return 0;
+    }
+    return lock_parent(c, parent, &match, wait_ms, err);
+}
+
+int
+rlk_sqlite_lock_parents(struct rlk_sqlite *c, const struct rlk_table *t,
+                        const struct rlk_row *old, const struct rlk_set *set,
+                        size_t n_set, int32_t wait_ms, rowlock_error *err)
+{
+    for (size_t i = 0; i < t->n_foreign_keys; i++) {
+        const struct rlk_foreign_key *key = &t->foreign_keys[i];
+        struct rlk_set *to =
+            rlk_arena_alloc(&c->tx.arena, key->n_columns, sizeof *to);
+        if (!to)
+            return rlk_out_of_memory(err);
+        for (size_t j = 0; j < key->n_columns; j++)
+            to[j].value = value_after(t, old, set, n_set, key->columns[j]);
+        RLK_TRY(lock_for(c, key, old, to, wait_ms, err));
+    }
+    return 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ * The writer slot and the slot log.
+ *
+ * A block takes the slot and BEGIN IMMEDIATE at its first write and keeps both
+ * until it ends - unless it must sleep for a record or a key. Then it rolls the
+ * SQLite transaction back and gives the slot back (suspend), keeps its record
+ * locks, and sleeps; the next read or write takes the slot again and does the
+ * log of its writes once more. The rows are still locked, so the outcome is the
+ * same; any other is 40001. So the slot is always taken last, and no cycle of
+ * waiters can go through it.
+ *
+ * Invariant: tx.log holds every record write that the block has done and not
+ * rolled back, in order; level.n_log says where each savepoint stands in it. */
+#include "conn.h"
+
+enum { REPLAYS = 20 }; /* that each met a new holder: then give up */
+
+static const rowlock_name slot = {ROWLOCK_WRITER, NULL, NULL, NULL, 0};
+
+void
+rlk_sqlite_suspend(struct rlk_sqlite *c)
+{
+    struct rlk_sqlite_tx *tx = &c->tx;
+    if (!tx->writing)
+        return;
+    tx->writing = false; /* first: what follows must not note a loss */
+    if (!sqlite3_get_autocommit(c->db))
+        (void)rlk_sqlite_run(c, RLK_OP_ROLLBACK, 0, NULL);
+    for (size_t i = 0; i < tx->n_levels; i++)
+        tx->levels[i].issued = false;
+    rowlock_locks_drop(c->locks, &slot);
+}
+
+static int
+begin_immediate(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
+{
+    int64_t usual = c->busy.limit_ms;
+    c->busy.limit_ms = rlk_sqlite_patience(wait_ms);
+    int rc = rlk_sqlite_run(c, RLK_OP_BEGIN_IMMEDIATE, 0, err);
+    c->busy.limit_ms = usual;
+    return rc;
+}
+
+/* The slot is no record: NOWAIT waits for a commit that is under way. */
+static int
+take_slot(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
+{
+    if (wait_ms < 0)
+        wait_ms = (int32_t)rlk_sqlite_patience(wait_ms);
+    RLK_TRY(rlk_sqlite_take(c, &slot, ROWLOCK_UPDATE, wait_ms, err));
+    int rc = begin_immediate(c, wait_ms, err);
+    if (rc) {
+        rowlock_locks_drop(c->locks, &slot);
+        return rc;
+    }
+    c->tx.writing = true;
+    c->tx.epoch++;
+    rc = rowlock_locks_check(c->locks, err);
+    if (rc)
+        rlk_sqlite_suspend(c);
+    return rc;
+}
+
+/* What was answered before must come out again. */
+static int
+other_outcome(rowlock_error *err)
+{
+    int code = rlk_fail(err, ROWLOCK_SERIALIZATION,
+                        "could not repeat the block's writes after a wait");
+    rlk_detail(err, "The writes met another outcome than before the wait.");
+    return code;
+}
+
+static int
+replay_one(struct rlk_sqlite *c, size_t i, rowlock_error *err)
+{
+    RLK_TRY(rlk_sqlite_issue_savepoints(c, i, err));
+    int rc = rlk_sqlite_write_once(c, &c->tx.log[i], NULL, err);
+    if (rc == ROWLOCK_UNIQUE || rc == ROWLOCK_CONSTRAINT ||
+        rc == ROWLOCK_MISUSE)
+        return other_outcome(err);
+    return rc;
+}
+
+static int
+replay(struct rlk_sqlite *c, rowlock_error *err)
+{
+    int rc = 0;
+    c->tx.replaying = true;
+    c->tx.n_versions = 0;
+    for (size_t i = 0; i < c->tx.n_log && !rc; i++)
+        rc = replay_one(c, i, err);
+    c->tx.replaying = false;
+    return rc;
+}
+
+int
+rlk_sqlite_start_write(struct rlk_conn *conn, int32_t wait_ms,
+                       rowlock_error *err)
+{
+    struct rlk_sqlite *c = rlk_sqlite_of(conn);
+    RLK_TRY(rlk_sqlite_ready(c, err));
+    RLK_TRY(rlk_sqlite_take_cancel(c, err));
+    for (int i = 0; !c->tx.writing; i++) {
+        RLK_TRY(take_slot(c, wait_ms, err));
+        int rc = replay(c, err);
+        if (rc == RLK_BLOCKED && i < REPLAYS)
+            rc = rlk_effects_wait(c, wait_ms, err); /* without the slot */
+        else if (rc == RLK_BLOCKED)
+            rc = other_outcome(err);
+        if (rc)
+            rlk_sqlite_suspend(c);
+        RLK_TRY(rc);
+    }
+    return 0;
+}
+
+int
+rlk_sqlite_see_own(struct rlk_sqlite *c, rowlock_error *err)
+{
+    if (c->tx.writing || c->tx.n_log == 0)
+        return 0;
+    return rlk_sqlite_start_write(&c->base, ROWLOCK_WAIT, err);
+}
+
+int
+rlk_sqlite_log(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
+               rowlock_error *err)
+{
+    struct rlk_sqlite_tx *tx = &c->tx;
+    if (tx->n_log == tx->cap_log) {
+        size_t cap = tx->cap_log ? tx->cap_log * 2 : 64;
+        void *more = rlk_reallocarray(tx->log, cap, sizeof *tx->log);
+        if (!more)
+            return rlk_out_of_memory(err);
+        tx->log = more;
+        tx->cap_log = cap;
+    }
+    tx->log[tx->n_log++] = *w;
+    return 0;
+}
