@@ -11,6 +11,8 @@
  * before and after it is derived, and rebuilt if its writer dies. */
 #include "core.h"
 
+#include "lists.h"
+
 /* Bit m - 1 is set where the mode conflicts with mode m. */
 static const uint8_t conflicts[RLK_MODES + 1] = {
     [ROWLOCK_READ] = 0,
@@ -47,84 +49,6 @@ rlk_compatible(struct rlk_table *t, uint32_t index)
                       rlk_held(lock->word));
 }
 
-/* ---- queues ---- */
-
-static struct rlk_line *
-line_of(struct rlk_table *t, struct rlk_queue *queue,
-        const struct rlk_lock *lock)
-{
-    uint32_t held = rlk_held(lock->word), want = rlk_want(lock->word);
-    if (held >= RLK_MODES || want == 0 || want > RLK_MODES) {
-        t->damaged = true;
-        held = 0;
-        want = 1;
-    }
-    return &queue->lines[held][want - 1];
-}
-
-static struct rlk_line *
-line_at(struct rlk_queue *queue, uint32_t i)
-{
-    return &queue->lines[i / RLK_MODES][i % RLK_MODES];
-}
-
-static void
-enqueue(struct rlk_table *t, uint32_t index)
-{
-    struct rlk_lock *lock = rlk_lock_at(t, index);
-    struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
-    struct rlk_queue *queue = rlk_queue_of(t, rlk_name_at(t, lock->name));
-    struct rlk_line *line = line_of(t, queue, lock);
-    uint16_t link = (uint16_t)(lock->owner + 1);
-    RLK_PUT(owner->waiting, index);
-    RLK_PUT(owner->ahead, line->last);
-    RLK_PUT(owner->behind, 0);
-    if (line->last)
-        RLK_PUT(rlk_owner_at(t, line->last - 1)->behind, link);
-    else
-        RLK_PUT(line->first, link);
-    RLK_PUT(line->last, link);
-    RLK_PUT(queue->n_waiting, queue->n_waiting + 1);
-}
-
-/* While its word still says what it wants. */
-static void
-dequeue(struct rlk_table *t, uint32_t index)
-{
-    struct rlk_lock *lock = rlk_lock_at(t, index);
-    struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
-    struct rlk_name *name = rlk_name_at(t, lock->name);
-    struct rlk_queue *queue = rlk_queue_at(t, name->queue);
-    struct rlk_line *line = line_of(t, queue, lock);
-    if (t->damaged)
-        return;
-    if (owner->ahead)
-        RLK_PUT(rlk_owner_at(t, owner->ahead - 1)->behind, owner->behind);
-    else
-        RLK_PUT(line->first, (uint16_t)owner->behind);
-    if (owner->behind)
-        RLK_PUT(rlk_owner_at(t, owner->behind - 1)->ahead, owner->ahead);
-    else
-        RLK_PUT(line->last, (uint16_t)owner->ahead);
-    RLK_PUT(owner->waiting, 0);
-    RLK_PUT(queue->n_waiting, queue->n_waiting - 1);
-    if (queue->n_waiting == 0)
-        rlk_queue_free(t, name);
-}
-
-/* The lock that the first of a line waits for, or NULL. */
-static struct rlk_lock *
-head_of(struct rlk_table *t, const struct rlk_line *line)
-{
-    if (line->first == 0)
-        return NULL;
-    uint32_t slot = line->first - 1u;
-    struct rlk_lock *lock = rlk_lock_at(t, rlk_owner_at(t, slot)->waiting);
-    if (lock->owner != slot)
-        t->damaged = true;
-    return t->damaged ? NULL : lock;
-}
-
 /* ---- gate and bypasses ---- */
 
 /* Those waiters for name that stand before ticket, want what conflicts with
@@ -141,7 +65,7 @@ bypassed_heads(struct rlk_table *t, const struct rlk_name *name, uint32_t mode,
     for (uint32_t i = 0; i < RLK_LINES; i++) {
         if (!rlk_conflict(mode, i % RLK_MODES + 1))
             continue;
-        struct rlk_lock *head = head_of(t, line_at(queue, i));
+        struct rlk_lock *head = rlk_head_of(t, rlk_line_at(queue, i));
         if (head && head->ticket < ticket)
             ret_heads[n++] = head;
     }
@@ -193,46 +117,13 @@ rlk_gate_keepers(struct rlk_table *t, uint32_t index,
                         lock->ticket, ret_owners);
 }
 
-/* ---- holders ---- */
+/* ---- holding ---- */
 
 static void
 set_since(struct rlk_table *t, struct rlk_lock *lock)
 {
     RLK_PUT(lock->since_low, (uint32_t)t->now_ms);
     RLK_PUT(lock->since_high, (uint16_t)(t->now_ms >> 32));
-}
-
-static void
-link_holder(struct rlk_table *t, uint32_t index)
-{
-    struct rlk_lock *lock = rlk_lock_at(t, index);
-    struct rlk_name *name = rlk_name_at(t, lock->name);
-    RLK_PUT(lock->peer_prev, 0);
-    RLK_PUT(lock->peer_next, name->holders);
-    if (name->holders)
-        RLK_PUT(rlk_lock_at(t, name->holders)->peer_prev, index);
-    RLK_PUT(name->holders, index);
-    if (name->kind != ROWLOCK_TABLE) {
-        struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
-        RLK_PUT(owner->n_firm, owner->n_firm + 1);
-    }
-}
-
-static void
-unlink_holder(struct rlk_table *t, uint32_t index)
-{
-    struct rlk_lock *lock = rlk_lock_at(t, index);
-    struct rlk_name *name = rlk_name_at(t, lock->name);
-    if (lock->peer_prev)
-        RLK_PUT(rlk_lock_at(t, lock->peer_prev)->peer_next, lock->peer_next);
-    else
-        RLK_PUT(name->holders, lock->peer_next);
-    if (lock->peer_next)
-        RLK_PUT(rlk_lock_at(t, lock->peer_next)->peer_prev, lock->peer_prev);
-    if (name->kind != ROWLOCK_TABLE) {
-        struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
-        RLK_PUT(owner->n_firm, owner->n_firm - 1);
-    }
 }
 
 /* Make the truth say that the lock is held in mode, then what follows. */
@@ -252,33 +143,9 @@ hold(struct rlk_table *t, uint32_t index, uint32_t mode)
     if (mode)
         RLK_PUT(name->held[mode - 1], name->held[mode - 1] + 1);
     if (mode && !before)
-        link_holder(t, index);
+        rlk_link_holder(t, index);
     if (before && !mode)
-        unlink_holder(t, index);
-}
-
-static void
-link_owned(struct rlk_table *t, uint32_t index)
-{
-    struct rlk_lock *lock = rlk_lock_at(t, index);
-    struct rlk_owner *owner = rlk_owner_at(t, lock->owner);
-    RLK_PUT(lock->own_prev, 0);
-    RLK_PUT(lock->own_next, owner->locks);
-    if (owner->locks)
-        RLK_PUT(rlk_lock_at(t, owner->locks)->own_prev, index);
-    RLK_PUT(owner->locks, index);
-}
-
-static void
-unlink_owned(struct rlk_table *t, uint32_t index)
-{
-    struct rlk_lock *lock = rlk_lock_at(t, index);
-    if (lock->own_prev)
-        RLK_PUT(rlk_lock_at(t, lock->own_prev)->own_next, lock->own_next);
-    else
-        RLK_PUT(rlk_owner_at(t, lock->owner)->locks, lock->own_next);
-    if (lock->own_next)
-        RLK_PUT(rlk_lock_at(t, lock->own_next)->own_prev, lock->own_prev);
+        rlk_unlink_holder(t, index);
 }
 
 /* A lock that is neither held nor waited for; with the last one, its name. */
@@ -287,7 +154,7 @@ forget_lock(struct rlk_table *t, uint32_t index)
 {
     uint32_t name_index = rlk_lock_at(t, index)->name;
     struct rlk_name *name = rlk_name_at(t, name_index);
-    unlink_owned(t, index);
+    rlk_unlink_owned(t, index);
     rlk_lock_free(t, index);
     RLK_PUT(name->n_locks, name->n_locks - 1);
     if (name->n_locks == 0 && !t->damaged)
@@ -311,7 +178,7 @@ new_lock(struct rlk_table *t, const struct rlk_request *r, uint32_t name)
     RLK_PUT(lock->incarnation, rlk_owner_at(t, r->owner)->incarnation);
     RLK_PUT(lock->ticket, 0);
     RLK_PUT(lock->bypassed, 0);
-    link_owned(t, index);
+    rlk_link_owned(t, index);
     return index;
 }
 
@@ -341,7 +208,7 @@ start_waiting(struct rlk_table *t, const struct rlk_request *r, uint32_t index)
     uint32_t held = rlk_held(lock->word);
     bool gated = compatible(rlk_name_at(t, lock->name), r->mode, held);
     RLK_PUBLISH(lock->word, rlk_word(held, r->mode) | (gated ? RLK_GATED : 0));
-    enqueue(t, index);
+    rlk_enqueue(t, index);
     RLK_PUT(t->h->waits, t->h->waits + 1);
 }
 
@@ -383,7 +250,7 @@ grant(struct rlk_table *t, struct rlk_lock *lock)
 {
     uint32_t index = rlk_owner_at(t, lock->owner)->waiting;
     uint32_t want = rlk_want(lock->word);
-    dequeue(t, index);
+    rlk_dequeue(t, index);
     if (t->damaged)
         return;
     count_bypasses(t, rlk_name_at(t, lock->name), want, lock->ticket);
@@ -432,7 +299,7 @@ next_to_serve(struct rlk_table *t, const struct rlk_name *name)
     struct rlk_queue *queue = rlk_queue_at(t, name->queue);
     struct rlk_lock *best = NULL;
     for (uint32_t i = 0; i < RLK_LINES; i++) {
-        struct rlk_lock *head = head_of(t, line_at(queue, i));
+        struct rlk_lock *head = rlk_head_of(t, rlk_line_at(queue, i));
         if (head && (!best || goes_before(head, best)) &&
             grantable(t, name, head))
             best = head;
@@ -445,7 +312,7 @@ static void
 stop_waiting(struct rlk_table *t, uint32_t index)
 {
     struct rlk_lock *lock = rlk_lock_at(t, index);
-    dequeue(t, index);
+    rlk_dequeue(t, index);
     RLK_PUBLISH(lock->word, rlk_word(rlk_held(lock->word), 0));
 }
 
@@ -537,125 +404,9 @@ rlk_first_in_line(struct rlk_table *t, uint32_t slot)
     const struct rlk_name *name = rlk_name_at(t, mine->name);
     struct rlk_queue *queue = rlk_queue_at(t, name->queue);
     for (uint32_t i = 0; i < RLK_LINES; i++) {
-        const struct rlk_lock *head = head_of(t, line_at(queue, i));
+        const struct rlk_lock *head = rlk_head_of(t, rlk_line_at(queue, i));
         if (head && goes_before(head, mine))
             return false;
     }
     return true;
-}
-
-/* ---- rebuilding ---- */
-
-static void
-clear_derived(struct rlk_table *t)
-{
-    struct rlk_header *h = t->h;
-    if (h->n_buckets < RLK_SEGMENT || !rlk_in_reach(t, h->n_buckets - 1))
-        RLK_PUT(h->n_buckets, RLK_SEGMENT);
-    for (uint32_t i = 0; i < h->n_buckets && !t->damaged; i++)
-        RLK_PUT(*rlk_bucket_at(t, i), 0);
-    for (uint32_t i = 0; i < RLK_OWNERS; i++) {
-        struct rlk_owner *owner = &t->owners[i];
-        RLK_PUT(owner->locks, 0);
-        RLK_PUT(owner->n_firm, 0);
-        RLK_PUT(owner->waiting, 0);
-        RLK_PUT(t->queues[i].next_free, i + 1 < RLK_OWNERS ? i + 2 : 0);
-    }
-    RLK_PUT(h->free_queue, 1);
-    RLK_PUT(h->free_lock, 0);
-    RLK_PUT(h->free_name, 0);
-    RLK_PUT(h->n_names, 0);
-}
-
-static void
-clear_name(struct rlk_name *name)
-{
-    RLK_PUT(name->holders, 0);
-    RLK_PUT(name->queue, 0);
-    RLK_PUT(name->n_locks, 0);
-    for (int i = 0; i < RLK_MODES; i++)
-        RLK_PUT(name->held[i], 0);
-}
-
-/* A lock counts when its owner is still the one that took it. */
-static bool
-is_true(struct rlk_table *t, const struct rlk_lock *lock)
-{
-    uint32_t held = rlk_held(lock->word), want = rlk_want(lock->word);
-    if (lock->owner >= RLK_OWNERS || lock->name == 0 ||
-        lock->name >= t->h->used_names || held > RLK_MODES ||
-        want > RLK_MODES || held + want == 0) {
-        t->damaged = true;
-        return false;
-    }
-    return t->owners[lock->owner].incarnation == lock->incarnation &&
-           (lock->incarnation & 1);
-}
-
-/* Hang one lock into all that is derived, but for the queue. */
-static void
-restore_lock(struct rlk_table *t, uint32_t index)
-{
-    struct rlk_lock *lock = rlk_lock_at(t, index);
-    struct rlk_name *name = rlk_name_at(t, lock->name);
-    uint32_t held = rlk_held(lock->word);
-    if (name->n_locks == 0)
-        rlk_name_link(t, lock->name);
-    RLK_PUT(name->n_locks, name->n_locks + 1);
-    link_owned(t, index);
-    if (held) {
-        RLK_PUT(name->held[held - 1], name->held[held - 1] + 1);
-        link_holder(t, index);
-    }
-}
-
-/* Keep the waiting locks in order of tickets, by insertion. */
-static void
-insert_waiter(struct rlk_table *t, uint32_t *waiters, uint32_t n,
-              uint32_t index)
-{
-    uint64_t ticket = rlk_lock_at(t, index)->ticket;
-    for (; n > 0 && rlk_lock_at(t, waiters[n - 1])->ticket > ticket; n--)
-        waiters[n] = waiters[n - 1];
-    waiters[n] = index;
-}
-
-static uint32_t
-restore_locks(struct rlk_table *t, uint32_t *waiters)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 1; i < t->h->used_locks && !t->damaged; i++) {
-        struct rlk_lock *lock = rlk_lock_at(t, i);
-        if (lock->word == 0 || !is_true(t, lock)) {
-            rlk_lock_free(t, i);
-            continue;
-        }
-        restore_lock(t, i);
-        if (rlk_want(lock->word) && n < RLK_OWNERS)
-            insert_waiter(t, waiters, n++, i);
-    }
-    return n;
-}
-
-void
-rlk_rebuild(struct rlk_table *t, uint32_t *scratch)
-{
-    RLK_PUT(t->h->rebuilds, t->h->rebuilds + 1);
-    clear_derived(t);
-    for (uint32_t i = 1; i < t->h->used_names && !t->damaged; i++)
-        clear_name(rlk_name_at(t, i));
-    uint32_t n = restore_locks(t, scratch);
-    for (uint32_t i = 1; i < t->h->used_names && !t->damaged; i++) {
-        struct rlk_name *name = rlk_name_at(t, i);
-        if (name->n_locks == 0) {
-            RLK_PUT(name->next, t->h->free_name);
-            RLK_PUT(t->h->free_name, i);
-        }
-    }
-    for (uint32_t i = 0; i < n; i++)
-        enqueue(t, scratch[i]);
-    for (uint32_t i = 0; i < n && !t->damaged; i++) {
-        t->visits = 0;
-        rlk_pump(t, rlk_lock_at(t, scratch[i])->name);
-    }
 }
