@@ -122,11 +122,18 @@ fail(rowlock_block *b, int rc, const rowlock_error *err)
         fail_all(db, rc, err);
 }
 
+void
+rlk_block_fail(rowlock_block *b, int rc, const rowlock_error *err)
+{
+    if (b->state == RLK_OPEN)
+        fail(b, rc, err);
+}
+
 int
 rlk_block_leave(rowlock_block *b, int rc, const rowlock_error *err)
 {
-    if (rc != 0 && rc != ROWLOCK_MISUSE && b->state == RLK_OPEN)
-        fail(b, rc, err);
+    if (rc != 0 && rc != ROWLOCK_MISUSE)
+        rlk_block_fail(b, rc, err);
     return rc;
 }
 

@@ -52,7 +52,8 @@ struct rowlock_db {
     size_t n_hooks, cap_hooks;
 
     const struct rlk_table *table; /* the block's last, looked up by its name */
-    struct rlk_arena scratch;      /* lent to one call at a time */
+    struct rlk_declared_key *declared;
+    struct rlk_arena scratch; /* lent to one call at a time */
 
     struct {
         rlk_guard *guard;
@@ -68,7 +69,9 @@ struct rowlock_db {
  * block on any error but ROWLOCK_MISUSE and hands rc on. */
 int rlk_block_enter(rowlock_block *b, rowlock_error *err);
 int rlk_block_leave(rowlock_block *b, int rc, const rowlock_error *err);
-/* The same for a call on a session's innermost block, whichever it is. */
+/* Fails b, with the blocks inside it ended already, whatever rc is. */
+void rlk_block_fail(rowlock_block *b, int rc, const rowlock_error *err);
+/* Enter for a call on a session's innermost block, whichever it is. */
 int rlk_session_enter(rowlock_db *db, rowlock_block **ret, rowlock_error *err);
 bool rlk_session_forked(const rowlock_db *db);
 

@@ -5,9 +5,11 @@
 
 #include <string.h>
 
-bool
-rlk_keys_value(const struct rlk_row *old, const struct rlk_set *set,
-               size_t n_set, uint32_t column, rowlock_value *ret)
+/* The value that column has after set is written over old (either may be
+ * NULL). false: not known here (an engine's default). */
+static bool
+value_after(const struct rlk_row *old, const struct rlk_set *set, size_t n_set,
+            uint32_t column, rowlock_value *ret)
 {
     for (size_t i = 0; i < n_set; i++)
         if (set[i].column == column) {
@@ -32,8 +34,8 @@ same_key(const struct rlk_match *a, const struct rlk_match *b)
     return true;
 }
 
-bool
-rlk_keys_has(const struct rlk_keys *keys, const struct rlk_match *key)
+static bool
+has(const struct rlk_keys *keys, const struct rlk_match *key)
 {
     for (size_t i = 0; i < keys->n; i++)
         if (same_key(&keys->list[i], key))
@@ -41,10 +43,10 @@ rlk_keys_has(const struct rlk_keys *keys, const struct rlk_match *key)
     return false;
 }
 
-static bool
-append(struct rlk_keys *keys, struct rlk_match key)
+bool
+rlk_keys_append(struct rlk_keys *keys, struct rlk_match key)
 {
-    if (rlk_keys_has(keys, &key))
+    if (has(keys, &key))
         return true;
     if (keys->n == keys->cap) {
         size_t cap = keys->cap ? keys->cap * 2 : 8;
@@ -61,6 +63,15 @@ append(struct rlk_keys *keys, struct rlk_match key)
     return true;
 }
 
+static bool
+copy_bytes(struct rlk_arena *arena, rowlock_value *value)
+{
+    if (value->type != ROWLOCK_TEXT && value->type != ROWLOCK_BLOB)
+        return true;
+    value->u.s.ptr = rlk_arena_copy(arena, value->u.s.ptr, value->u.s.len);
+    return value->u.s.ptr;
+}
+
 bool
 rlk_keys_add(struct rlk_keys *keys, const uint32_t *columns, size_t n_columns,
              const struct rlk_row *old, const struct rlk_set *set, size_t n_set)
@@ -70,19 +81,22 @@ rlk_keys_add(struct rlk_keys *keys, const uint32_t *columns, size_t n_columns,
         return false;
     for (size_t i = 0; i < n_columns; i++) {
         key[i].column = columns[i];
-        if (!rlk_keys_value(old, set, n_set, columns[i], &key[i].value) ||
+        if (!value_after(old, set, n_set, columns[i], &key[i].value) ||
             key[i].value.type == ROWLOCK_NULL)
             return true;
+        if (!copy_bytes(keys->arena, &key[i].value))
+            return false;
     }
-    return append(keys, (struct rlk_match){key, n_columns});
+    return rlk_keys_append(keys, (struct rlk_match){key, n_columns});
 }
 
-static bool
-touches(const struct rlk_index *index, const struct rlk_set *set, size_t n_set)
+bool
+rlk_keys_touched(const uint32_t *columns, size_t n_columns,
+                 const struct rlk_set *set, size_t n_set)
 {
-    for (size_t i = 0; i < index->n_columns; i++)
+    for (size_t i = 0; i < n_columns; i++)
         for (size_t j = 0; j < n_set; j++)
-            if (set[j].column == index->columns[i])
+            if (set[j].column == columns[i])
                 return true;
     return false;
 }
@@ -94,7 +108,8 @@ rlk_keys_of_write(struct rlk_keys *keys, const struct rlk_table *table,
 {
     for (size_t i = 0; i < table->n_indexes; i++) {
         const struct rlk_index *index = &table->indexes[i];
-        if (!index->unique || index->partial || !touches(index, set, n_set))
+        if (!index->unique || index->partial ||
+            !rlk_keys_touched(index->columns, index->n_columns, set, n_set))
             continue;
         if (old &&
             !rlk_keys_add(keys, index->columns, index->n_columns, old, NULL, 0))

@@ -12,17 +12,17 @@ struct rlk_keys { /* zeroed, but for arena, is empty */
     size_t n, cap;
 };
 
-/* The value that column has after set is written over old (either may be
- * NULL). false: not known here (an engine's default). */
-bool rlk_keys_value(const struct rlk_row *old, const struct rlk_set *set,
-                    size_t n_set, uint32_t column, rowlock_value *ret);
 /* The key on columns as it is after set over old, unless a value is NULL or
- * not known, or the key is in the list. false when out of memory. Borrows the
- * values' bytes. */
+ * not known, or the key is in the list. Copies the values' bytes into the
+ * arena. false when out of memory. */
 bool rlk_keys_add(struct rlk_keys *keys, const uint32_t *columns,
                   size_t n_columns, const struct rlk_row *old,
                   const struct rlk_set *set, size_t n_set);
-bool rlk_keys_has(const struct rlk_keys *keys, const struct rlk_match *key);
+/* A key whose bytes live as long as the list, unless it is in it. */
+bool rlk_keys_append(struct rlk_keys *keys, struct rlk_match key);
+/* Does set write one of columns? */
+bool rlk_keys_touched(const uint32_t *columns, size_t n_columns,
+                      const struct rlk_set *set, size_t n_set);
 /* Of each unique index that set touches: the old key and the new one. */
 bool rlk_keys_of_write(struct rlk_keys *keys, const struct rlk_table *table,
                        const struct rlk_row *old, const struct rlk_set *set,

@@ -7,6 +7,7 @@
  * driver's comparison finds strangers' changes only. Read next: upsert.c. */
 #include <string.h>
 
+#include "declared.h"
 #include "keys.h"
 #include "query.h"
 #include "value.h"
@@ -134,9 +135,8 @@ check_locked(rowlock_db *db, const rowlock_record *r, struct rlk_arena *arena,
     return code;
 }
 
-/* Another handle of this block has written the record since r was read. */
-static int
-catch_up(rowlock_block *b, rowlock_record *r, rowlock_error *err)
+int
+rlk_record_catch_up(rowlock_block *b, rowlock_record *r, rowlock_error *err)
 {
     rowlock_db *db = b->db;
     uint64_t name = rlk_writes_name(r->rows->table, &r->now.row);
@@ -181,7 +181,8 @@ rlk_lock_write_keys(rowlock_db *db, const struct rlk_write *w,
     struct rlk_keys keys = {.arena = arena};
     if (!(db->driver->capabilities & RLK_CAN_LOCK_KEYS))
         return 0;
-    if (!rlk_keys_of_write(&keys, w->table, w->old, w->set, w->n_set))
+    if (!rlk_keys_of_write(&keys, w->table, w->old, w->set, w->n_set) ||
+        !rlk_declared_keys(db->declared, &keys, w))
         return rlk_out_of_memory(err);
     if (!keys.n)
         return 0;
@@ -199,6 +200,20 @@ rlk_note_write(rowlock_db *db, const struct rlk_table *t,
 }
 
 /* Both names are noted: the write may have changed the primary key. */
+int
+rlk_record_written(rowlock_block *b, rowlock_record *r, struct rlk_rows *data,
+                   rowlock_error *err)
+{
+    rowlock_db *db = b->db;
+    RLK_TRY(rlk_note_write(db, r->rows->table, &r->now.row, err));
+    if (!rlk_record_replace(r, data))
+        return rlk_out_of_memory(err);
+    RLK_TRY(rlk_note_write(db, r->rows->table, &r->now.row, err));
+    r->now.seen = db->writes.number;
+    rlk_pending_clear(&r->now);
+    return 0;
+}
+
 static int
 update_record(rowlock_block *b, rowlock_record *r, const struct rlk_write *w,
               rowlock_error *err)
@@ -206,30 +221,25 @@ update_record(rowlock_block *b, rowlock_record *r, const struct rlk_write *w,
     rowlock_db *db = b->db;
     struct rlk_rows data = {0};
     RLK_TRY(keep(b, r, err));
-    RLK_TRY(rlk_note_write(db, w->table, &r->now.row, err));
     int rc = db->driver->update(db->conn, w->table, &r->now.row, w->set,
                                 w->n_set, db->wait_ms, &data, err);
     if (!rc && data.n_rows == 0)
         rc = rlk_fail(err, ROWLOCK_IO, "the driver gave no row back");
-    if (!rc && !rlk_record_replace(r, &data))
-        rc = rlk_out_of_memory(err);
+    if (!rc)
+        rc = rlk_record_written(b, r, &data, err);
     rlk_rows_done(&data);
-    RLK_TRY(rc);
-    RLK_TRY(rlk_note_write(db, w->table, &r->now.row, err));
-    r->now.seen = db->writes.number;
-    rlk_pending_clear(&r->now);
-    return 0;
+    return rc;
 }
 
-static int
-save(rowlock_block *b, rowlock_record *r, rowlock_error *err)
+int
+rlk_record_save_changes(rowlock_block *b, rowlock_record *r, rowlock_error *err)
 {
     rowlock_db *db = b->db;
     struct rlk_scratch RLK_AUTOSCRATCH scratch = rlk_scratch_take(db);
     struct rlk_set *sets;
     size_t n;
     RLK_TRY(check_locked(db, r, &scratch.arena, err));
-    RLK_TRY(catch_up(b, r, err));
+    RLK_TRY(rlk_record_catch_up(b, r, err));
     if (rlk_changed_sets(r->rows->table, &r->now, &scratch.arena, &sets, &n))
         return rlk_out_of_memory(err);
     if (n == 0) {
@@ -248,7 +258,7 @@ rowlock_record_save(rowlock_record *r, rowlock_error *err)
 {
     rowlock_block *b;
     RLK_TRY(enter_to_write(r, &b, err));
-    return rlk_block_leave(b, save(b, r, err), err);
+    return rlk_block_leave(b, rlk_record_save_changes(b, r, err), err);
 }
 
 /* ---- delete ---- */
@@ -257,7 +267,7 @@ static int delete (rowlock_block *b, rowlock_record *r, rowlock_error *err)
 {
     rowlock_db *db = b->db;
     struct rlk_write w = {r->rows->table, &r->now.row, NULL, 0};
-    RLK_TRY(catch_up(b, r, err));
+    RLK_TRY(rlk_record_catch_up(b, r, err));
     RLK_TRY(rlk_session_ask_guards(db, &w, err));
     RLK_TRY(keep(b, r, err));
     RLK_TRY(
@@ -278,15 +288,15 @@ rowlock_record_delete(rowlock_record *r, rowlock_error *err)
 
 /* ---- create ---- */
 
-int
-rlk_insert(rowlock_block *b, const struct rlk_write *w, int32_t wait_ms,
-           rowlock_record **ret, rowlock_error *err)
+static int
+insert(rowlock_block *b, const struct rlk_write *w, rowlock_record **ret,
+       rowlock_error *err)
 {
     rowlock_db *db = b->db;
     struct rlk_rows data = {0};
     rowlock_rows *rows;
-    int rc = db->driver->insert(db->conn, w->table, w->set, w->n_set, wait_ms,
-                                ret ? &data : NULL, err);
+    int rc = db->driver->insert(db->conn, w->table, w->set, w->n_set,
+                                db->wait_ms, ret ? &data : NULL, err);
     if (!rc && ret && data.n_rows == 0)
         rc = rlk_fail(err, ROWLOCK_IO, "the driver gave no row back");
     if (!rc && ret) {
@@ -311,7 +321,7 @@ create(rowlock_block *b, const char *table, const rowlock_pair *values,
     struct rlk_write w = {t, NULL, sets, n};
     RLK_TRY(rlk_session_ask_guards(db, &w, err));
     RLK_TRY(rlk_lock_write_keys(db, &w, &scratch.arena, err));
-    return rlk_insert(b, &w, db->wait_ms, ret, err);
+    return insert(b, &w, ret, err);
 }
 
 int

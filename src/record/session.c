@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "declared.h"
 
 static atomic_uint forks;
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
@@ -80,6 +81,7 @@ rowlock_close(rowlock_db *db)
     rlk_undo_done(&db->undo);
     rlk_writes_done(&db->writes);
     rlk_arena_done(&db->scratch);
+    rlk_declared_free(&db->declared);
     for (size_t i = 0; i < db->n_levels; i++)
         rlk_free(db->levels[i]);
     rlk_free(db->levels);

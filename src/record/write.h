@@ -11,13 +11,23 @@
 int rlk_changed_sets(const struct rlk_table *t, const struct rlk_state *state,
                      struct rlk_arena *arena, struct rlk_set **ret,
                      size_t *ret_n);
-/* Key locks on the values of unique indexes that w changes, old and new. */
+/* Key locks on the values of unique indexes and declared match keys that w
+ * changes, old and new. */
 int rlk_lock_write_keys(rowlock_db *db, const struct rlk_write *w,
                         struct rlk_arena *arena, rowlock_error *err);
+/* The record with row's primary key is written by this block. */
 int rlk_note_write(rowlock_db *db, const struct rlk_table *t,
                    const struct rlk_row *row, rowlock_error *err);
-/* ret may be NULL. */
-int rlk_insert(rowlock_block *b, const struct rlk_write *w, int32_t wait_ms,
-               rowlock_record **ret, rowlock_error *err);
+
+/* Reads r again when this block has written it through another handle. */
+int rlk_record_catch_up(rowlock_block *b, rowlock_record *r,
+                        rowlock_error *err);
+/* r was written and is now the first row of data, which is taken over. */
+int rlk_record_written(rowlock_block *b, rowlock_record *r,
+                       struct rlk_rows *data, rowlock_error *err);
+/* What was set and differs is written; rowlock_record_save() without its
+ * checks of who may call. */
+int rlk_record_save_changes(rowlock_block *b, rowlock_record *r,
+                            rowlock_error *err);
 
 #endif

@@ -119,6 +119,9 @@ rlk_fake_put(struct rlk_conn *c, const char *table, const rowlock_value *values)
 {
     struct fake *f = fake_of(c);
     size_t t = fake_table_at(f, table);
+    rowlock_value key = values[f->tables[t]->primary_key[0]];
+    if (key.type == ROWLOCK_INT && key.u.i > f->last_key)
+        f->last_key = key.u.i;
     fake_append(&f->now.rows[t], values, f->tables[t]->n_columns);
     for (size_t i = 0; i < f->depth; i++)
         fake_append(&f->saved[i].rows[t], values, f->tables[t]->n_columns);
