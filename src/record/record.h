@@ -7,6 +7,10 @@
 
 #include "db/driver.h"
 
+/* What a caller's options say; an older caller's are shorter, and what they
+ * lack is zero. o may be NULL. */
+int rlk_options_read(const rowlock_options *o, rowlock_options *ret,
+                     rowlock_error *err);
 /* Takes conn over when it answers 0. o may be NULL. */
 int rlk_session_new(struct rlk_conn *conn, const rowlock_options *o,
                     rowlock_db **ret, rowlock_error *err);

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "declared.h"
+#include "query.h"
 
 static atomic_uint forks;
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
@@ -31,17 +32,17 @@ rlk_session_forked(const rowlock_db *db)
     return db->forks != atomic_load_explicit(&forks, memory_order_relaxed);
 }
 
-/* An older caller's options are shorter: what it does not know is zero. */
-static int
-read_options(const rowlock_options *o, rowlock_options *ret, rowlock_error *err)
+int
+rlk_options_read(const rowlock_options *o, rowlock_options *ret,
+                 rowlock_error *err)
 {
     *ret = (rowlock_options)ROWLOCK_OPTIONS_INIT;
-    if (!o)
-        return 0;
-    if (o->size < sizeof o->size || o->size > sizeof *ret)
+    if (o)
+        RLK_TRY(rlk_read_sized(o, o->size, ret, sizeof *ret, "rowlock_options",
+                               err));
+    if (ret->wait_ms < 0)
         return rlk_fail(err, ROWLOCK_MISUSE,
-                        "rowlock_options has the wrong size %zu", o->size);
-    memcpy(ret, o, o->size);
+                        "rowlock_options.wait_ms cannot be negative");
     return 0;
 }
 
@@ -50,10 +51,7 @@ rlk_session_new(struct rlk_conn *conn, const rowlock_options *o,
                 rowlock_db **ret, rowlock_error *err)
 {
     rowlock_options options;
-    RLK_TRY(read_options(o, &options, err));
-    if (options.wait_ms < 0)
-        return rlk_fail(err, ROWLOCK_MISUSE,
-                        "rowlock_options.wait_ms cannot be negative");
+    RLK_TRY(rlk_options_read(o, &options, err));
     rowlock_db *db = rlk_calloc(1, sizeof *db);
     if (!db)
         return rlk_out_of_memory(err);

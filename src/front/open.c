@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ * rowlock_open(): from a URL to a driver, and a session on it.
+ *
+ * A URL is a path, or "sqlite:" and a path, verbatim: a path may hold any
+ * character, so nothing in it is decoded. Whatever starts with letters and
+ * "://" is meant as a server's address; none is answered yet, and it is never
+ * repeated in a message, since it may hold a password. */
+#include <string.h>
+
+#include "record/record.h"
+
+struct scheme {
+    const char *name, *engine;
+};
+
+static const struct scheme servers[] = {
+    {"postgresql", "PostgreSQL"},
+    {"postgres", "PostgreSQL"},
+    {"mariadb", "MariaDB"},
+    {"mysql", "MariaDB"},
+};
+
+/* The length of the scheme when url is one with "://", else 0. */
+static size_t
+scheme_length(const char *url)
+{
+    size_t len = strspn(url, "abcdefghijklmnopqrstuvwxyz"
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    return strncmp(url + len, "://", 3) == 0 ? len : 0;
+}
+
+static int
+refuse(const char *url, size_t len, rowlock_error *err)
+{
+    int code = ROWLOCK_UNSUPPORTED;
+    if (len == 6 && strncmp(url, "sqlite", 6) == 0) {
+        rlk_fail(err, code, "\"sqlite://\" names no database");
+        rlk_hint(err, "Write sqlite:PATH; the path is taken as it stands.");
+        return code;
+    }
+    for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++)
+        if (strlen(servers[i].name) == len &&
+            strncmp(url, servers[i].name, len) == 0) {
+            rlk_fail(err, code, "the driver for %s is not built in",
+                     servers[i].engine);
+            rlk_hint(err, "This version opens SQLite databases: a path, or "
+                          "sqlite:PATH.");
+            return code;
+        }
+    rlk_fail(err, code, "no driver for \"%.*s://\"", len < 32 ? (int)len : 32,
+             url);
+    rlk_hint(err, "Write a path, or sqlite:PATH.");
+    return code;
+}
+
+static int
+find_path(const char *url, const char **ret, rowlock_error *err)
+{
+    if (!url)
+        return rlk_fail(err, ROWLOCK_MISUSE, "no database given");
+    size_t len = scheme_length(url);
+    if (len)
+        return refuse(url, len, err);
+    const char *path = strncmp(url, "sqlite:", 7) == 0 ? url + 7 : url;
+    if (!*path)
+        return rlk_fail(err, ROWLOCK_MISUSE, "the database's path is empty");
+    *ret = path;
+    return 0;
+}
+
+int
+rowlock_open(const char *url, const rowlock_options *o, rowlock_db **ret,
+             rowlock_error *err)
+{
+    rowlock_options options;
+    struct rlk_open request = {0};
+    struct rlk_conn *conn;
+    if (!ret)
+        return rlk_fail(err, ROWLOCK_MISUSE, "nowhere to put the session");
+    RLK_TRY(rlk_options_read(o, &options, err));
+    RLK_TRY(find_path(url, &request.target, err));
+    request.label = options.label;
+    request.on_wait = options.on_wait;
+    request.on_wait_arg = options.on_wait_arg;
+    RLK_TRY(rlk_sqlite_driver.open(&request, &conn, err));
+    int rc = rlk_session_new(conn, &options, ret, err);
+    if (rc)
+        conn->driver->close(conn);
+    return rc;
+}

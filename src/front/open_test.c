@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rowlock/rowlock.h"
+#include "support/support.h"
+#include <sqlite3.h>
+
+static void
+test_open__refuses_what_it_has_no_driver_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        int code;
+        const char *said;
+    } lines[] = {
+        {"sqlite://app.db", ROWLOCK_UNSUPPORTED, "sqlite:PATH"},
+        {"postgresql://u:secret@h/d", ROWLOCK_UNSUPPORTED, "PostgreSQL"},
+        {"postgres://u:secret@h/d", ROWLOCK_UNSUPPORTED, "PostgreSQL"},
+        {"mariadb://u:secret@h/d", ROWLOCK_UNSUPPORTED, "MariaDB"},
+        {"mysql://u:secret@h/d", ROWLOCK_UNSUPPORTED, "MariaDB"},
+        {"oracle://u:secret@h/d", ROWLOCK_UNSUPPORTED, "oracle"},
+        {"", ROWLOCK_MISUSE, "empty"},
+        {"sqlite:", ROWLOCK_MISUSE, "empty"},
+        {NULL, ROWLOCK_MISUSE, "no database"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        rowlock_db *db = NULL;
+        rowlock_error err;
+        char all[1024];
+        assert_int_equal(rowlock_open(lines[i].url, NULL, &db, &err),
+                         lines[i].code);
+        assert_null(db);
+        snprintf(all, sizeof all, "%s %s %s", err.message, err.detail,
+                 err.hint);
+        assert_non_null(strstr(all, lines[i].said));
+        assert_null(strstr(all, "secret"));
+    }
+}
+
+static void
+make_database(const char *path)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "PRAGMA journal_mode=WAL;"
+                     "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void
+test_open__takes_a_path_verbatim(void **state)
+{
+    (void)state;
+    struct folder folder;
+    folder_init(&folder);
+    struct path path = folder_file(&folder, "a%20b?c=d#e.db");
+    char url[sizeof path.text + 8];
+    rowlock_db *db;
+    rowlock_error err;
+    make_database(path.text);
+    assert_int_equal(rowlock_open(path.text, NULL, &db, &err), 0);
+    rowlock_close(db);
+    snprintf(url, sizeof url, "sqlite:%s", path.text);
+    assert_int_equal(rowlock_open(url, NULL, &db, &err), 0);
+    rowlock_close(db);
+    rowlock_close(NULL);
+    folder_done(&folder);
+}
+
+static void
+test_open__checks_options_before_it_touches_anything(void **state)
+{
+    (void)state;
+    rowlock_db *db;
+    rowlock_error err;
+    rowlock_options o = ROWLOCK_OPTIONS_INIT;
+    o.size = sizeof o + 1;
+    assert_int_equal(rowlock_open("/nowhere", &o, &db, &err), ROWLOCK_MISUSE);
+    o = (rowlock_options)ROWLOCK_OPTIONS_INIT;
+    o.wait_ms = -1;
+    assert_int_equal(rowlock_open("/nowhere", &o, &db, &err), ROWLOCK_MISUSE);
+    assert_int_equal(rowlock_open("/nowhere", NULL, NULL, &err),
+                     ROWLOCK_MISUSE);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_open__refuses_what_it_has_no_driver_for),
+        cmocka_unit_test(test_open__takes_a_path_verbatim),
+        cmocka_unit_test(test_open__checks_options_before_it_touches_anything),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
