@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -702,6 +703,40 @@ test_growth__two_hundred_thousand_locks_in_one_session(void **state)
     rowlock_locks_close(b);
 }
 
+static void
+fill_a_full_disk(void *arg)
+{
+    (void)arg;
+    rowlock_error err;
+    struct stat st;
+    char path[1100];
+    int rc = 0;
+    snprintf(path, sizeof path, "%s-rowlock", database);
+    rowlock_locks *s = open_session();
+    check(stat(path, &st) == 0);
+    signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit limit = {(rlim_t)st.st_size, (rlim_t)st.st_size};
+    check(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    int n = 0;
+    while (rc == 0 && n < 5000)
+        rc = take_for(s, n++, ROWLOCK_UPDATE, 0, &err);
+    check(rc == ROWLOCK_IO && err.sys_errno == EFBIG);
+    check(held(s, 0) == ROWLOCK_UPDATE && held(s, n - 2) == ROWLOCK_UPDATE);
+    check(held(s, n - 1) == ROWLOCK_READ);
+    rowlock_locks_release_to(s, 0);
+    check(take(s, 1, 0) == 0);
+    rowlock_locks_close(s);
+}
+
+static void
+test_growth__without_room_on_disk_is_an_error_that_loses_nothing(void **state)
+{
+    (void)state;
+    struct child c;
+    child_start(&c, fill_a_full_disk, NULL);
+    child_end(&c);
+}
+
 /* ---- the listing ---- */
 
 static void
@@ -764,6 +799,7 @@ main(void)
         TEST(test_check__notices_that_the_file_was_replaced),
         TEST(test_open__by_another_path_is_the_same_table),
         TEST(test_growth__two_hundred_thousand_locks_in_one_session),
+        TEST(test_growth__without_room_on_disk_is_an_error_that_loses_nothing),
         TEST(test_list__shows_holders_waiters_and_who_blocks_whom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

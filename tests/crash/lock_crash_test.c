@@ -21,12 +21,13 @@
 #include "support/support.h"
 
 static long writes_left = -1; /* -1: do not die */
+static int deadly_signal = SIGKILL;
 
 void
 rlk_wrote(void)
 {
     if (writes_left > 0 && --writes_left == 0)
-        kill(getpid(), SIGKILL);
+        kill(getpid(), deadly_signal);
 }
 
 static struct folder folder;
@@ -300,6 +301,55 @@ test_crash__while_handing_over_the_waiter_is_granted_all_the_same(void **state)
     rowlock_locks_close(mine);
 }
 
+/* ---- stopped, not dead, inside the latch ---- */
+
+static void
+stop_inside(void *arg)
+{
+    (void)arg;
+    rowlock_locks *s = open_session();
+    deadly_signal = SIGSTOP;
+    writes_left = 3; /* the latch's word is the first */
+    take(s, 3, ROWLOCK_UPDATE, 0);
+    rowlock_locks_close(s);
+}
+
+static bool
+is_stopped(void *arg)
+{
+    siginfo_t info = {.si_pid = 0};
+    const struct child *c = arg;
+    return waitid(P_PID, (id_t)c->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) ==
+               0 &&
+           info.si_pid == c->pid;
+}
+
+static void
+test_stop__inside_the_latch_is_told_to_who_cannot_wait(void **state)
+{
+    (void)state;
+    struct child c;
+    rowlock_error err;
+    char pid[64];
+    rowlock_locks *s = open_session();
+    child_start(&c, stop_inside, NULL);
+    wait_until(is_stopped, &c, "the child to stop inside the latch");
+    const rowlock_value value = rowlock_int(4);
+    const rowlock_name name = {ROWLOCK_RECORD, "t", NULL, &value, 1};
+    snprintf(pid, sizeof pid, "Process %d (", (int)c.pid);
+    static const int32_t waits[] = {ROWLOCK_NOWAIT, 30};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            rowlock_locks_take(s, &name, ROWLOCK_UPDATE, waits[i], &err),
+            ROWLOCK_NOT_AVAILABLE);
+        assert_non_null(strstr(err.detail, pid));
+    }
+    kill(c.pid, SIGCONT); /* it was not robbed, and goes on */
+    child_end(&c);
+    assert_int_equal(take(s, 4, ROWLOCK_UPDATE, ROWLOCK_NOWAIT), 0);
+    rowlock_locks_close(s);
+}
+
 /* ---- dying again in the rebuild ---- */
 
 static void
@@ -328,6 +378,7 @@ main(void)
         TEST(test_crash__while_the_table_grows),
         TEST(test_crash__while_making_the_table),
         TEST(test_crash__while_handing_over_the_waiter_is_granted_all_the_same),
+        TEST(test_stop__inside_the_latch_is_told_to_who_cannot_wait),
         TEST(test_crash__in_the_middle_of_a_rebuild),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
