@@ -63,14 +63,14 @@ take(rowlock_locks *s, int64_t key, enum rowlock_mode mode, int32_t wait_ms)
     return rc;
 }
 
-/* The writer before may have died while it wrote: then it is gone by now. */
+/* The writer before may have died while it wrote: then it is on its way out. */
 static void
 sign(int64_t key, int32_t before)
 {
     int32_t me = getpid();
     int32_t seen = __atomic_exchange_n(&board->writer[key], before ? 0 : me,
                                        __ATOMIC_SEQ_CST);
-    if (before ? seen != me : seen != 0 && kill(seen, 0) == 0)
+    if (before ? seen != me : seen != 0 && process_lives(seen))
         __atomic_add_fetch(&board->clashes, 1, __ATOMIC_SEQ_CST);
 }
 

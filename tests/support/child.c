@@ -207,19 +207,43 @@ child_resume(struct child *c)
     kill(c->pid, SIGCONT);
 }
 
-/* The state letter of a thread, from its stat file. */
-static char
-thread_state(pid_t pid, const char *thread)
+/* What stands behind the name in a stat file of /proc: the state, a letter, and
+ * then numbers. "" when there is no such file. */
+static void
+read_stat(const char *path, char ret_text[SUPPORT_TEXT])
 {
-    char path[SUPPORT_TEXT], line[SUPPORT_TEXT] = "";
-    snprintf(path, sizeof path, "/proc/%d/task/%.32s/stat", (int)pid, thread);
+    char line[2 * SUPPORT_TEXT] = "";
     FILE *f = fopen(path, "re");
+    ret_text[0] = 0;
     if (!f)
-        return '?';
-    char *got = fgets(line, sizeof line, f);
+        return;
+    char *got = fgets(line, SUPPORT_TEXT, f);
     fclose(f);
     const char *name_end = got ? strrchr(line, ')') : NULL;
-    return name_end && name_end[1] ? name_end[2] : '?';
+    if (name_end && name_end[1])
+        snprintf(ret_text, SUPPORT_TEXT, "%s", name_end + 2);
+}
+
+bool
+process_lives(pid_t pid)
+{
+    enum { PF_EXITING = 4 }; /* set before its files are closed */
+    char path[SUPPORT_TEXT], text[SUPPORT_TEXT], state;
+    unsigned flags;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    read_stat(path, text);
+    if (sscanf(text, "%c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+        return false;
+    return state != 'Z' && state != 'X' && !(flags & PF_EXITING);
+}
+
+static bool
+thread_sleeps(pid_t pid, const char *thread)
+{
+    char path[SUPPORT_TEXT], text[SUPPORT_TEXT];
+    snprintf(path, sizeof path, "/proc/%d/task/%.32s/stat", (int)pid, thread);
+    read_stat(path, text);
+    return text[0] == 'S';
 }
 
 static bool
@@ -234,7 +258,7 @@ sleeps(void *arg)
     bool all = true;
     for (struct dirent *e; (e = readdir(tasks));)
         if (isdigit((unsigned char)e->d_name[0]))
-            all = all && thread_state(c->pid, e->d_name) == 'S';
+            all = all && thread_sleeps(c->pid, e->d_name);
     closedir(tasks);
     return all;
 }

@@ -90,6 +90,11 @@ void child_resume(struct child *c); /* SIGCONT */
  * (a futex, a pipe): "it waits now", without guessing by time. */
 void child_wait_asleep(struct child *c);
 
+/* It runs, sleeps or is stopped. A killed process that has begun to end does
+ * not live, though kill(pid, 0) still finds it: its files, and with them its
+ * locks, may be gone already. */
+bool process_lives(pid_t pid);
+
 /* In the child: */
 void parent_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void parent_expect(const char *text);

@@ -85,6 +85,23 @@ test_child_stop__a_stopped_child_answers_only_when_resumed(void **state)
 }
 
 static void
+test_process_lives__not_when_it_is_a_zombie(void **state)
+{
+    (void)state;
+    struct child c;
+    child_start(&c, echo, NULL);
+    assert_true(process_lives(c.pid));
+    kill(c.pid, SIGKILL);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)c.pid, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(kill(c.pid, 0), 0);
+    assert_false(process_lives(c.pid));
+    pid_t pid = c.pid;
+    child_kill(&c);
+    assert_false(process_lives(pid));
+}
+
+static void
 leave_a_child(void *arg)
 {
     struct child inner;
@@ -180,6 +197,7 @@ main(void)
         cmocka_unit_test(test_child_kill__reaps_a_child_that_waits),
         cmocka_unit_test(
             test_child_stop__a_stopped_child_answers_only_when_resumed),
+        cmocka_unit_test(test_process_lives__not_when_it_is_a_zombie),
         cmocka_unit_test(test_child__dies_with_its_parent),
         cmocka_unit_test(
             test_shared_alloc__children_write_what_the_parent_reads),

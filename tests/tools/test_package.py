@@ -2,12 +2,13 @@
 """What `make install` installs can be built against, with pkg-config."""
 
 import os
+import sqlite3
 import subprocess
 
 from harness import TOP, ToolTest
 
 BUILD = os.environ.get("ROWLOCK_BUILD", TOP / "build")
-PROGRAM = """
+LOCKS = """
 #include <rowlock/lock.h>
 #include <stdio.h>
 
@@ -23,6 +24,31 @@ main(int argc, char **argv)
         return 1;
     puts(rowlock_mode_name(rowlock_locks_held(locks, &name)));
     rowlock_locks_close(locks);
+    return 0;
+}
+"""
+RECORDS = """
+#include <rowlock/rowlock.h>
+#include <stdio.h>
+
+static int
+create(rowlock_block *b, void *arg, rowlock_error *err)
+{
+    rowlock_pair name = {"name", rowlock_text("x")};
+    (void)arg;
+    return rowlock_record_create(b, "t", &name, 1, NULL, err);
+}
+
+int
+main(int argc, char **argv)
+{
+    rowlock_db *db;
+    rowlock_error err;
+    if (argc < 2 || rowlock_open(argv[1], NULL, &db, &err) ||
+        rowlock_atomic(db, create, NULL, &err))
+        return 1;
+    puts(rowlock_mode_name(ROWLOCK_SHARE));
+    rowlock_close(db);
     return 0;
 }
 """
@@ -43,20 +69,36 @@ class Package(ToolTest):
         return subprocess.run(["pkg-config", *words], check=True, text=True, env=self.env,
                               stdout=subprocess.PIPE).stdout.split()
 
-    def build_and_run(self, *package):
-        source = self.write("a.c", PROGRAM)
-        database = self.write("app.db", "")
+    def build(self, text, package):
+        source = self.write("a.c", text)
         program = self.top / "a"
         done = self.run_tool("gcc", "-std=c99", "-pedantic", "-Wall", "-Werror", source,
-                             "-o", program, *self.flags("--cflags", "--libs", *package),
+                             "-o", program, *self.flags("--cflags", "--libs", package),
                              env=self.env)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
-        done = self.run_tool(program, database, env=self.env)
-        self.assertEqual((done.returncode, done.stdout), (0, "UPDATE\n"))
         return program
 
     def test_librowlock_alone_serves_a_program_that_locks(self):
-        program = self.build_and_run("rowlock")
+        program = self.build(LOCKS, "rowlock")
+        database = self.write("app.db", "")
+        done = self.run_tool(program, database, env=self.env)
+        self.assertEqual((done.returncode, done.stdout), (0, "UPDATE\n"))
         needs = self.run_tool("objdump", "-p", program).stdout
         self.assertIn("librowlock.so.0", needs)
         self.assertNotIn("sqlite", needs)
+
+    def test_librowlock_data_serves_a_program_that_keeps_records(self):
+        program = self.build(RECORDS, "rowlock-data")
+        database = self.top / "app.db"
+        db = sqlite3.connect(database)
+        db.executescript("PRAGMA journal_mode = wal;"
+                         "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT);")
+        done = self.run_tool(program, database, env=self.env)
+        self.assertEqual((done.returncode, done.stdout), (0, "SHARE\n"))
+        self.assertEqual(db.execute("SELECT * FROM t").fetchall(), [(1, "x")])
+        db.close()
+
+    def test_every_public_header_is_installed(self):
+        installed = [path.name for path in self.top.glob("root/**/include/rowlock/*")]
+        self.assertEqual(sorted(installed),
+                         sorted(path.name for path in (TOP / "include/rowlock").iterdir()))
