@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * Making a SQLite database and a table, for the quick start of an import. The
+ * record API writes no DDL; this is done beside it, before a session opens. */
+#ifndef RLK_DB_CREATE_H
+#define RLK_DB_CREATE_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+struct rlk_new_column {
+    const char *name, *type;
+};
+
+struct rlk_new_index { /* unique; positions in the table's columns */
+    const size_t *columns;
+    size_t n_columns;
+};
+
+/* The table has a primary key of its own: id INTEGER PRIMARY KEY. */
+struct rlk_new_table {
+    const char *name;
+    const struct rlk_new_column *columns;
+    size_t n_columns;
+    const struct rlk_new_index *indexes;
+    size_t n_indexes;
+};
+
+/* Creates what is missing of the database file at path (in WAL mode) and the
+ * table; a table that is there stays as it is, whatever it looks like. Any
+ * number of processes may do this at once. Errors: 58030 (cannot be opened or
+ * written, no database), 0A000 (an existing database in another journal mode
+ * lacks the table). On failure no table was made. */
+int rlk_sqlite_create(const char *path, const struct rlk_new_table *t,
+                      rowlock_error *err);
+
+#endif
