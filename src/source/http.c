@@ -108,8 +108,14 @@ say_failed(struct http *h, rowlock_error *err)
                                    err);
     if (h->piece.failed || h->result == CURLE_OUT_OF_MEMORY)
         return rlk_out_of_memory(err);
+    long number = 0;
+    char text[128];
+    const char *why = h->reason[0] ? h->reason : curl_easy_strerror(h->result);
+    curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &number);
+    if (h->result == CURLE_COULDNT_CONNECT && number)
+        why = strerror_r((int)number, text, sizeof text);
     rlk_fail(err, ROWLOCK_CONNECTION, "could not fetch '%.120s': %s", h->url,
-             h->reason[0] ? h->reason : curl_easy_strerror(h->result));
+             why);
     rlk_hint(err, "%s", hint_of(h->result));
     return ROWLOCK_CONNECTION;
 }
@@ -244,6 +250,8 @@ set_options(struct http *h, rowlock_error *err)
     bad |= !h->headers;
     bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") ||
            curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) ||
+           /* A server may close a kept connection without a word. */
+           curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L) ||
            curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) ||
            curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L) ||
            curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) ||

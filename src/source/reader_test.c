@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -182,6 +186,65 @@ test_reader__the_http_module_is_found_and_refuses_bad_urls(void **state)
     assert_non_null(strstr(err.message, options.url));
 }
 
+/* A server that the kernel answers for, and nobody else. */
+static int
+listen_silently(char *ret_url, size_t size)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    snprintf(ret_url, size, "http://127.0.0.1:%d/x.json", ntohs(at.sin_port));
+    return fd;
+}
+
+static void
+test_reader__a_silent_server_is_given_up(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF out = {0};
+    char url[64], message[128];
+    reset();
+    int fd = listen_silently(url, sizeof url);
+    options.url = url;
+    options.limits.connect_ms = 10;
+    options.limits.stall_ms = 50;
+    assert_int_equal(read_all(&out), ROWLOCK_CONNECTION);
+    snprintf(message, sizeof message, "'%s' sent nothing for 50 ms", url);
+    assert_string_equal(err.message, message);
+    close(fd);
+}
+
+static void
+test_reader__a_server_that_stops_in_the_middle_is_given_up(void **state)
+{
+    (void)state;
+    static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"
+                               "[{\"a\":1},";
+    struct rlk_buf RLK_AUTOBUF out = {0};
+    char url[64], request[1024];
+    reset();
+    int fd = listen_silently(url, sizeof url);
+    pid_t server = fork();
+    if (server == 0) {
+        int c = accept(fd, NULL, NULL);
+        if (read(c, request, sizeof request) > 0 &&
+            write(c, head, sizeof head - 1) > 0)
+            pause();
+        _exit(1);
+    }
+    options.url = url;
+    options.limits.stall_ms = 500;
+    assert_int_equal(read_all(&out), ROWLOCK_CONNECTION);
+    assert_non_null(strstr(err.message, "sent nothing for 500 ms"));
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -195,6 +258,9 @@ main(void)
         cmocka_unit_test(test_reader__an_interrupt_ends_the_reading),
         cmocka_unit_test(
             test_reader__the_http_module_is_found_and_refuses_bad_urls),
+        cmocka_unit_test(test_reader__a_silent_server_is_given_up),
+        cmocka_unit_test(
+            test_reader__a_server_that_stops_in_the_middle_is_given_up),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
