@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT
+ * Looks the table up in the catalogue and compares. Only what is needed later
+ * is copied: a catalogue's pointers die with the block. */
+#include "sync/plan.h"
+
+#include "record/record.h"
+
+/* Says inner at its place in the definition. */
+static int
+wrong_at(const struct rlk_definition *d, struct rlk_spot at,
+         const rowlock_error *inner, rowlock_error *err)
+{
+    if (inner->code != ROWLOCK_UNDEFINED &&
+        inner->code != ROWLOCK_UNSUPPORTED) {
+        if (err)
+            *err = *inner;
+        return (int)inner->code;
+    }
+    rlk_yaml_fail(d->path, at, err, "%s", inner->message);
+    rlk_detail(err, "%s", inner->detail);
+    rlk_hint(err, "%s", inner->hint);
+    if (err)
+        err->code = inner->code;
+    rlk_sqlstate(err, inner->sqlstate);
+    return (int)inner->code;
+}
+
+static enum rlk_column_type
+column_type(enum rlk_field_type type)
+{
+    static const enum rlk_column_type types[] = {
+        [RLK_FIELD_TEXT] = RLK_TYPE_TEXT,
+        [RLK_FIELD_INTEGER] = RLK_TYPE_INTEGER,
+        [RLK_FIELD_REAL] = RLK_TYPE_REAL,
+        [RLK_FIELD_BOOLEAN] = RLK_TYPE_BOOLEAN,
+        [RLK_FIELD_TIMESTAMP] = RLK_TYPE_TIMESTAMP,
+        [RLK_FIELD_JSON] = RLK_TYPE_JSON,
+        [RLK_FIELD_BLOB] = RLK_TYPE_BLOB,
+    };
+    return types[type];
+}
+
+/* A type that is said must be the column's. */
+static int
+check_column(const struct rlk_definition *d, const struct rlk_field *f,
+             const struct rlk_column *column, rowlock_error *err)
+{
+    enum rlk_field_type type = (enum rlk_field_type)f->type;
+    int rc = 0;
+    if (column->generated)
+        rc = rlk_yaml_fail(d->path, f->column.at, err,
+                           "column '%.60s' is generated: it cannot be written",
+                           column->name);
+    else if (type != RLK_FIELD_ANY && column_type(type) != column->type)
+        rc = rlk_yaml_fail(d->path, f->column.at, err,
+                           "the type of '%.60s' is %.40s in the table, not %s",
+                           column->name,
+                           column->declared[0] ? column->declared : "open",
+                           rlk_field_type_name(type));
+    if (rc && err)
+        err->code = ROWLOCK_UNDEFINED;
+    return rc ? ROWLOCK_UNDEFINED : 0;
+}
+
+int
+rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
+              struct rlk_arena *arena, struct rlk_plan *ret, rowlock_error *err)
+{
+    const struct rlk_table *table;
+    rowlock_error inner = {0};
+    struct rlk_plan plan = {.d = d};
+    plan.goals = rlk_arena_alloc(arena, d->n_fields, sizeof *plan.goals);
+    if (!plan.goals)
+        return rlk_out_of_memory(err);
+    if (rlk_session_table(db, d->table.text, &table, &inner))
+        return wrong_at(d, d->table.at, &inner, err);
+    for (size_t i = 0; i < d->n_fields; i++) {
+        const struct rlk_field *f = &d->fields[i];
+        uint32_t at;
+        if (rlk_table_column(table, f->column.text, &at, &inner))
+            return wrong_at(d, f->column.at, &inner, err);
+        RLK_TRY(check_column(d, f, &table->columns[at], err));
+        plan.goals[i].type = table->columns[at].type;
+        plan.goals[i].is_key = rlk_definition_matches(d, i);
+    }
+    *ret = plan;
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * A definition put beside the table it writes to: everything that can be wrong
+ * between the two is said before anything is written. */
+#ifndef RLK_SYNC_PLAN_H
+#define RLK_SYNC_PLAN_H
+
+#include "rowlock/rowlock.h"
+#include "sync/value.h"
+
+struct rlk_plan {
+    const struct rlk_definition *d;
+    struct rlk_goal *goals; /* of each field */
+};
+
+/* Messages name the definition's line; goals are in arena. */
+int rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
+                  struct rlk_arena *arena, struct rlk_plan *ret,
+                  rowlock_error *err);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT
+ * Runs against the driver for tests: what is counted, told and left behind. */
+#include "sync/sync.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "db/fake/fake.h"
+#include "record/record.h"
+
+#define COLUMN(n, t)                                                \
+    {                                                               \
+        .name = n, .declared = "", .type = t, .collation = "BINARY" \
+    }
+static const struct rlk_column columns[] = {
+    {.name = "id",
+     .declared = "integer",
+     .type = RLK_TYPE_INTEGER,
+     .integer_bits = 64,
+     .not_null = true,
+     .collation = "BINARY"},
+    COLUMN("code", RLK_TYPE_TEXT),
+    COLUMN("n", RLK_TYPE_INTEGER),
+};
+static const uint32_t id_column[] = {0};
+static const struct rlk_table table = {.name = "t",
+                                       .columns = columns,
+                                       .n_columns = 3,
+                                       .primary_key = id_column,
+                                       .n_primary_key = 1};
+
+static char folder[] = "/tmp/rowlock-run-XXXXXX";
+static char body_path[64], definition_path[64];
+
+static struct {
+    struct rlk_conn *conn;
+    rowlock_db *db;
+    struct rlk_sync_report report;
+    struct rlk_buf told; /* "number: reason;" of each rejected record */
+    rowlock_error err;
+    int opened, commits;
+} run;
+
+static int
+make_folder(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(body_path, sizeof body_path, "%s/body.json", folder);
+    snprintf(definition_path, sizeof definition_path, "%s/d.yaml", folder);
+    return 0;
+}
+
+static int
+remove_folder(void **state)
+{
+    (void)state;
+    unlink(body_path);
+    return rmdir(folder);
+}
+
+static int
+start(void **state)
+{
+    (void)state;
+    memset(&run, 0, sizeof run);
+    run.conn = rlk_fake_open(RLK_FAKE_PLAIN);
+    rlk_fake_add_table(run.conn, &table);
+    return rlk_session_new(run.conn, NULL, &run.db, &run.err);
+}
+
+static int
+stop(void **state)
+{
+    (void)state;
+    rowlock_close(run.db);
+    rlk_buf_done(&run.told);
+    return 0;
+}
+
+static int
+open_target(const struct rlk_definition *d, rowlock_db **ret, void *arg,
+            rowlock_error *err)
+{
+    (void)d;
+    (void)arg;
+    (void)err;
+    run.opened++;
+    *ret = run.db;
+    return 0;
+}
+
+static void
+take_rejected(const struct rlk_sync_rejected *r, void *arg)
+{
+    (void)arg;
+    rlk_buf_format(&run.told, "%d: %s;", (int)r->number, r->reason->message);
+}
+
+static void
+take_progress(const struct rlk_sync_report *report, void *arg)
+{
+    (void)arg;
+    (void)report;
+    run.commits++;
+}
+
+static int
+sync_with(const char *body, const char *table_name, const char *more)
+{
+    char yaml[512];
+    struct rlk_definition *d;
+    FILE *f = fopen(body_path, "w");
+    assert_non_null(f);
+    fputs(body, f);
+    fclose(f);
+    snprintf(yaml, sizeof yaml,
+             "{sync: x, target: {database: x, table: %s%s}, source: {url: "
+             "body.json}, match: [code], fields: {code: /code, n: /n}}",
+             table_name, more);
+    assert_int_equal(
+        rlk_definition_parse(definition_path, yaml, strlen(yaml), &d, &run.err),
+        0);
+    struct rlk_sync_options o = {.open_target = open_target,
+                                 .on_rejected = take_rejected,
+                                 .on_progress = take_progress,
+                                 .limits = RLK_SOURCE_LIMITS_INIT,
+                                 .batch_records = 5};
+    int rc = rlk_sync_run(d, &o, &run.report, &run.err);
+    rlk_definition_free(d);
+    return rc;
+}
+
+static int
+sync_body(const char *body)
+{
+    return sync_with(body, "t", "");
+}
+
+static void
+assert_counts(unsigned created, unsigned updated, unsigned unchanged,
+              unsigned rejected)
+{
+    assert_int_equal(run.report.created, created);
+    assert_int_equal(run.report.updated, updated);
+    assert_int_equal(run.report.unchanged, unchanged);
+    assert_int_equal(run.report.rejected, rejected);
+    assert_int_equal(run.report.records,
+                     created + updated + unchanged + rejected);
+}
+
+/* {"code": "c0", "n": 0}, ... */
+static void
+make_list(struct rlk_buf *ret, int n)
+{
+    rlk_buf_char(ret, '[');
+    for (int i = 0; i < n; i++)
+        rlk_buf_format(ret, "%s{\"code\":\"c%d\",\"n\":%d}", i ? "," : "", i,
+                       i);
+    rlk_buf_char(ret, ']');
+}
+
+static void
+test_run__counts_what_became_of_each_record(void **state)
+{
+    (void)state;
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":1},"
+                               "{\"code\":\"b\",\"n\":1}]"),
+                     0);
+    assert_counts(2, 0, 0, 0);
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":1},"
+                               "{\"code\":\"b\",\"n\":2},"
+                               "{\"code\":\"c\",\"n\":\"x\"}]"),
+                     0);
+    assert_counts(0, 1, 1, 1);
+    assert_int_equal(rlk_fake_count(run.conn, "t"), 2);
+}
+
+static void
+test_run__a_bad_record_is_rejected_alone_and_told_once(void **state)
+{
+    (void)state;
+    assert_int_equal(sync_body("[{\"code\":\"a\"},{\"code\":\"b\",\"n\":\"x\"},"
+                               "7,{\"n\":1},{\"code\":\"c\"}]"),
+                     0);
+    assert_counts(2, 0, 0, 3);
+    assert_non_null(strstr(run.told.ptr, "2: "));
+    assert_non_null(strstr(run.told.ptr,
+                           ";3: a record is an object, not a number;"
+                           "4: no match key has a value;"));
+    assert_int_equal(rlk_fake_count(run.conn, "t"), 2);
+}
+
+static void
+test_run__a_body_that_runs_again_is_counted_once(void **state)
+{
+    (void)state;
+    rlk_fake_at(run.conn, "insert", 2, NULL, NULL, ROWLOCK_SERIALIZATION);
+    assert_int_equal(sync_body("[{\"code\":\"a\"},{\"code\":\"b\"}]"), 0);
+    assert_counts(2, 0, 0, 0);
+    assert_int_equal(rlk_fake_count(run.conn, "t"), 2);
+}
+
+static void
+test_run__what_does_not_commit_is_not_counted(void **state)
+{
+    (void)state;
+    rlk_fake_at(run.conn, "commit", 2, NULL, NULL, ROWLOCK_IO);
+    struct rlk_buf RLK_AUTOBUF list = {0};
+    make_list(&list, 8);
+    assert_int_equal(sync_body(list.ptr), ROWLOCK_IO);
+    assert_counts(5, 0, 0, 0);
+    assert_int_equal(rlk_fake_count(run.conn, "t"), 5);
+}
+
+static void
+test_run__records_are_committed_in_batches(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF list = {0};
+    make_list(&list, 11);
+    assert_int_equal(sync_body(list.ptr), 0);
+    assert_counts(11, 0, 0, 0);
+    assert_int_equal(run.commits, 3);
+}
+
+static void
+test_run__a_cut_body_loses_its_unfinished_batch_only(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF list = {0};
+    make_list(&list, 7);
+    list.ptr[list.len - 1] = 0;
+    assert_int_equal(sync_body(list.ptr), ROWLOCK_BAD_VALUE);
+    assert_counts(5, 0, 0, 0);
+    assert_int_equal(rlk_fake_count(run.conn, "t"), 5);
+}
+
+static void
+test_run__a_target_to_be_made_waits_for_the_first_record(void **state)
+{
+    (void)state;
+    assert_int_equal(sync_with("<html>", "t", ", create_table: true"),
+                     ROWLOCK_BAD_VALUE);
+    assert_int_equal(run.opened, 0);
+    assert_int_equal(sync_body("<html>"), ROWLOCK_BAD_VALUE);
+    assert_int_equal(run.opened, 1);
+    assert_int_equal(sync_with("[]", "t", ", create_table: true"), 0);
+    assert_int_equal(run.opened, 2);
+}
+
+static void
+test_run__a_definition_that_does_not_fit_is_said_before_reading(void **state)
+{
+    (void)state;
+    assert_int_equal(sync_with("<html>", "tt", ""), ROWLOCK_UNDEFINED);
+    assert_true(run.report.definition_wrong);
+    assert_non_null(strstr(run.err.message, "d.yaml:1:40: "));
+    assert_int_equal(sync_body("<html>"), ROWLOCK_BAD_VALUE);
+    assert_false(run.report.definition_wrong);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+    const struct CMUnitTest tests[] = {
+        TEST(test_run__counts_what_became_of_each_record),
+        TEST(test_run__a_bad_record_is_rejected_alone_and_told_once),
+        TEST(test_run__a_body_that_runs_again_is_counted_once),
+        TEST(test_run__what_does_not_commit_is_not_counted),
+        TEST(test_run__records_are_committed_in_batches),
+        TEST(test_run__a_cut_body_loses_its_unfinished_batch_only),
+        TEST(test_run__a_target_to_be_made_waits_for_the_first_record),
+        TEST(test_run__a_definition_that_does_not_fit_is_said_before_reading),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

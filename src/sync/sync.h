@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * The room's front: run a definition once. The room knows no engine: whoever
+ * runs it opens the target when asked. */
+#ifndef RLK_SYNC_SYNC_H
+#define RLK_SYNC_SYNC_H
+
+#include "rowlock/rowlock.h"
+#include "sync/definition.h"
+
+struct rlk_sync_report { /* of what is committed */
+    uint64_t records, created, updated, unchanged, rejected;
+    bool definition_wrong; /* the failure is the definition's */
+};
+
+struct rlk_sync_rejected {
+    uint64_t number, line, byte; /* of the record in the source */
+    const rowlock_error *reason; /* its context has the exact place */
+};
+
+struct rlk_sync_options {
+    /* Answers a session on the target, creating database and table where the
+     * definition says so. It stays the caller's, and must live until the run
+     * has ended. */
+    int (*open_target)(const struct rlk_definition *d, rowlock_db **ret,
+                       void *arg, rowlock_error *err);
+    /* After the commit of the batch it was in. May be NULL. */
+    void (*on_rejected)(const struct rlk_sync_rejected *rejected, void *arg);
+    /* After each commit. May be NULL. */
+    void (*on_progress)(const struct rlk_sync_report *report, void *arg);
+    void *arg;
+    struct rlk_source_limits limits;
+    size_t batch_records; /* in one block, 500 at most; 0: 500 */
+    const volatile sig_atomic_t *cancelled; /* NULL, or ends the run once it is
+                                               not 0 */
+};
+
+/* Reads the source and writes each record. ret is filled also on failure: what
+ * was committed before it stays. */
+int rlk_sync_run(const struct rlk_definition *d,
+                 const struct rlk_sync_options *o, struct rlk_sync_report *ret,
+                 rowlock_error *err);
+
+#endif

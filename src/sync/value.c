@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ * JSON to values. Numbers are the delicate part: a column of text or decimals
+ * gets them as they are written, a column of integers gets an integer if that
+ * is what is written, and a double is used only where it says the same. */
+#include "sync/value.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/value.h"
+#include "sync/slugify.h"
+
+struct making {
+    const struct rlk_field *field;
+    struct rlk_goal goal;
+    const struct rlk_json *node;
+    struct rlk_arena *arena;
+    rowlock_error *err;
+};
+
+static int
+refuse(const struct making *m, const char *why)
+{
+    rlk_fail(m->err, ROWLOCK_BAD_VALUE, "field '%.60s': %s",
+             m->field->column.text, why);
+    rlk_detail(m->err, "Its value comes from '%.200s'.", m->field->from.text);
+    return ROWLOCK_BAD_VALUE;
+}
+
+static int
+refuse_kind(const struct making *m, const char *wanted)
+{
+    char why[80];
+    snprintf(why, sizeof why, "%s does not fit %s",
+             rlk_json_type_name(m->node->type), wanted);
+    return refuse(m, why);
+}
+
+static int
+copy_text(const struct making *m, const char *text, size_t len,
+          rowlock_value *ret)
+{
+    const char *copy = rlk_arena_copy(m->arena, text, len);
+    if (!copy)
+        return rlk_out_of_memory(m->err);
+    *ret = rowlock_text_n(copy, len);
+    return 0;
+}
+
+/* ---- numbers ---- */
+
+struct decimal { /* digits with zeros cut off at both ends, times 10^exponent */
+    const char *digits;
+    size_t n;
+    int64_t exponent;
+    bool negative;
+    char point_free[40];
+};
+
+/* Splits a JSON number; false when its digits are more than could ever be an
+ * integer of 64 bits. */
+static bool
+read_decimal(const char *text, size_t len, struct decimal *ret)
+{
+    size_t i = len && text[0] == '-', after_point = 0;
+    bool point = false;
+    memset(ret, 0, sizeof *ret);
+    ret->negative = i;
+    for (; i < len && text[i] != 'e' && text[i] != 'E'; i++) {
+        if (text[i] == '.') {
+            point = true;
+            continue;
+        }
+        after_point += point;
+        if (ret->n == 0 && text[i] == '0')
+            continue;
+        if (ret->n == sizeof ret->point_free)
+            return false;
+        ret->point_free[ret->n++] = text[i];
+    }
+    if (i < len) {
+        char *end;
+        long e = strtol(text + i + 1, &end, 10);
+        ret->exponent = e > 100000 ? 100000 : e < -100000 ? -100000 : e;
+    }
+    ret->exponent -= (int64_t)after_point;
+    while (ret->n && ret->point_free[ret->n - 1] == '0') {
+        ret->n--;
+        ret->exponent++;
+    }
+    ret->digits = ret->point_free;
+    return true;
+}
+
+bool
+rlk_number_to_integer(const char *text, size_t len, int64_t *ret)
+{
+    struct decimal d;
+    int64_t n = 0;
+    if (!read_decimal(text, len, &d))
+        return false;
+    if (d.n == 0) {
+        *ret = 0;
+        return true;
+    }
+    if (d.exponent < 0 || d.exponent > 19)
+        return false;
+    for (size_t i = 0; i < d.n + (size_t)d.exponent; i++) {
+        int digit = i < d.n ? d.digits[i] - '0' : 0;
+        if (__builtin_mul_overflow(n, 10, &n) ||
+            __builtin_add_overflow(n, d.negative ? -digit : digit, &n))
+            return false;
+    }
+    *ret = n;
+    return true;
+}
+
+static bool
+is_written_whole(const struct rlk_json *node)
+{
+    for (size_t i = 0; i < node->len; i++)
+        if (strchr(".eE", node->text[i]))
+            return false;
+    return true;
+}
+
+/* A fraction rounds to the nearest double, as everywhere; a whole number must
+ * be exact. */
+static int
+make_double(const struct making *m, rowlock_value *ret)
+{
+    char *text = rlk_arena_copy(m->arena, m->node->text, m->node->len);
+    if (!text)
+        return rlk_out_of_memory(m->err);
+    double d = strtod(text, NULL);
+    if (!isfinite(d))
+        return refuse(m, "the number is out of range");
+    int64_t i;
+    if (is_written_whole(m->node) &&
+        (!rlk_number_to_integer(m->node->text, m->node->len, &i) ||
+         fabs(d) >= 0x1p63 || (int64_t)d != i))
+        return refuse(m, "the number is too large to be held exactly");
+    *ret = rowlock_double(d);
+    return 0;
+}
+
+static int
+make_number(const struct making *m, rowlock_value *ret)
+{
+    const struct rlk_json *node = m->node;
+    int64_t i;
+    bool whole = is_written_whole(node);
+    switch (m->goal.type) {
+    case RLK_TYPE_INTEGER:
+    case RLK_TYPE_BOOLEAN:
+        if (!rlk_number_to_integer(node->text, node->len, &i))
+            return refuse(m, "the number is no integer of 64 bits");
+        *ret = rowlock_int(i);
+        return 0;
+    case RLK_TYPE_REAL:
+        return make_double(m, ret);
+    case RLK_TYPE_ANY:
+        if (!whole)
+            return make_double(m, ret);
+        if (!rlk_number_to_integer(node->text, node->len, &i))
+            return refuse(m, "the number is no integer of 64 bits");
+        *ret = rowlock_int(i);
+        return 0;
+    default:
+        return copy_text(m, node->text, node->len, ret);
+    }
+}
+
+/* ---- the rest ---- */
+
+static int
+make_flag(const struct making *m, rowlock_value *ret)
+{
+    if (m->goal.type != RLK_TYPE_BOOLEAN && m->goal.type != RLK_TYPE_INTEGER &&
+        m->goal.type != RLK_TYPE_ANY)
+        return refuse_kind(m, "the column's type");
+    *ret = rowlock_int(m->node->type == RLK_JSON_TRUE);
+    return 0;
+}
+
+/* For strip and slugify, which make text of texts and numbers. */
+static int
+make_word(const struct making *m, rowlock_value *ret)
+{
+    const struct rlk_json *node = m->node;
+    if (node->type != RLK_JSON_STRING && node->type != RLK_JSON_NUMBER)
+        return refuse_kind(m, m->field->slugify ? "slugify" : "strip");
+    if (!m->field->slugify)
+        return copy_text(m, node->text, node->len, ret);
+    char *slug = rlk_slugify(node->text, node->len, m->arena);
+    if (!slug)
+        return rlk_out_of_memory(m->err);
+    *ret = rowlock_text(slug);
+    return 0;
+}
+
+static int
+make_value(const struct making *m, rowlock_value *ret)
+{
+    const struct rlk_json *node = m->node;
+    if (node->type == RLK_JSON_NULL) {
+        *ret = rowlock_null();
+        return 0;
+    }
+    if (m->field->strip || m->field->slugify)
+        return make_word(m, ret);
+    if (m->goal.type == RLK_TYPE_JSON)
+        return copy_text(m, node->raw, node->raw_len, ret);
+    switch (node->type) {
+    case RLK_JSON_STRING:
+        return copy_text(m, node->text, node->len, ret);
+    case RLK_JSON_NUMBER:
+        return make_number(m, ret);
+    case RLK_JSON_TRUE:
+    case RLK_JSON_FALSE:
+        return make_flag(m, ret);
+    default:
+        return refuse_kind(m, "the column's type");
+    }
+}
+
+int
+rlk_field_value(const struct rlk_field *f, struct rlk_goal goal,
+                const struct rlk_json *record, struct rlk_arena *arena,
+                rowlock_value *ret, bool *ret_present, rowlock_error *err)
+{
+    struct making m = {f, goal, rlk_json_find(record, &f->from), arena, err};
+    *ret_present = m.node || f->has_default;
+    *ret = rowlock_null();
+    if (m.node)
+        RLK_TRY(make_value(&m, ret));
+    else if (f->has_default)
+        *ret = f->default_value;
+    if (goal.is_key || f->strip || f->slugify)
+        *ret = rlk_value_strip(*ret);
+    return 0;
+}
