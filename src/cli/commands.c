@@ -9,6 +9,7 @@
 
 extern const struct rlk_command rlk_command_locks;
 extern const struct rlk_command rlk_command_doctor;
+extern const struct rlk_command rlk_command_sync;
 extern const struct rlk_command rlk_command_help;
 extern const struct rlk_command rlk_command_version;
 
@@ -16,6 +17,7 @@ extern const struct rlk_command rlk_command_version;
 const struct rlk_command *const rlk_commands[] = {
     &rlk_command_locks,
     &rlk_command_doctor,
+    &rlk_command_sync,
     &rlk_command_help,
     &rlk_command_version,
     NULL,

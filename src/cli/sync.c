@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT
+ * rowlock sync: run a definition once. Invariant: what is printed of records
+ * was committed before. Speech (what it waits for, rejected records, progress)
+ * goes to stderr, the summary or the JSON lines to stdout. What the lines hold
+ * stands in docs/json-output.md. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/speak.h"
+#include "cli/target.h"
+#include "sync/sync.h"
+
+static int run_sync(const struct rlk_args *args);
+
+const struct rlk_command rlk_command_sync = {
+    .name = "sync",
+    .summary = "import records from a remote source into a table",
+    .operands = "DEFINITION",
+    .min_operands = 1,
+    .max_operands = 1,
+    .description =
+        "Reads the source that the definition names, a JSON list in a file or "
+        "behind http:// or https://, and creates or updates one record of the "
+        "table for each of its records, under record locks. Nobody else's "
+        "work is lost: what others hold is waited for, and said after a "
+        "second.\n"
+        "\n"
+        "DEFINITION is a YAML file; docs/definition.md describes it. Paths in "
+        "it are seen from its folder:\n"
+        "\n"
+        "  sync: regions\n"
+        "  target:\n"
+        "    database: sqlite:regions.db\n"
+        "    table: region\n"
+        "    create_table: true\n"
+        "  source:\n"
+        "    url: http://127.0.0.1:8080/regions.json\n"
+        "    records: /items\n"
+        "  match: [remote_id, slug]\n"
+        "  fields:\n"
+        "    remote_id: {from: /id, strip: true}\n"
+        "    slug:      {from: /name, slugify: true, mode: create_only}\n"
+        "    name:      /name\n"
+        "\n"
+        "Records are written in batches; what was committed stays when the "
+        "run fails later, and the next run finds it unchanged. A record that "
+        "cannot be written is rejected alone, with its place in the source, "
+        "and the rest goes on. A body that is cut off or damaged fails the "
+        "run.",
+    .options = {RLK_OPTION_JSON},
+    .examples = {{"sync regions.yaml", "create, update, or leave as it is"},
+                 {"sync --json regions.yaml", "the outcome as JSON lines"},
+                 {"sync regions.yaml && touch regions.done",
+                  "go on only when every record is in"}},
+    .statuses = {{"1", "failed, or records were rejected"},
+                 {"2", "wrong usage, or a wrong definition"}},
+    .run = run_sync,
+};
+
+enum { REJECTED_SHOWN = 20 };
+
+struct sync {
+    const struct rlk_args *args;
+    struct rlk_definition *definition;
+    struct rlk_target target;
+    struct rlk_progress progress;
+    struct rlk_sync_report report;
+    bool json;
+    uint64_t shown; /* rejected records that were said */
+    volatile sig_atomic_t cancelled;
+};
+
+/* ---- while it runs ---- */
+
+static void
+cancel(void *arg)
+{
+    struct sync *s = arg;
+    s->cancelled = 1;
+    rlk_target_cancel(&s->target);
+}
+
+static void
+say_waiting(const rowlock_wait_notice *notice, void *arg)
+{
+    struct sync *s = arg;
+    rlk_progress_clear(&s->progress);
+    rlk_speak_wait(notice, NULL);
+}
+
+static int
+open_target(const struct rlk_definition *d, rowlock_db **ret, void *arg,
+            rowlock_error *err)
+{
+    struct sync *s = arg;
+    RLK_TRY(rlk_target_open(&s->target, d, err));
+    rlk_interrupt_watch(cancel, s);
+    *ret = s->target.db;
+    return 0;
+}
+
+static void
+print_rejected(const struct rlk_sync_rejected *r)
+{
+    struct rlk_buf RLK_AUTOBUF line = {0};
+    const rowlock_error *reason = r->reason;
+    rlk_buf_format(&line,
+                   "{\"outcome\": \"rejected\", \"record\": %llu, \"line\": "
+                   "%llu, \"byte\": %llu, \"sqlstate\": \"%s\", \"reason\": ",
+                   (unsigned long long)r->number, (unsigned long long)r->line,
+                   (unsigned long long)r->byte, reason->sqlstate);
+    rlk_buf_json(&line, reason->message, strlen(reason->message));
+    rlk_buf_text(&line, ", \"detail\": ");
+    rlk_buf_json(&line, reason->detail, strlen(reason->detail));
+    rlk_buf_text(&line, ", \"place\": ");
+    rlk_buf_json(&line, reason->context, strlen(reason->context));
+    rlk_buf_text(&line, "}\n");
+    if (!line.failed)
+        fwrite(line.ptr, 1, line.len, stdout);
+}
+
+static void
+take_rejected(const struct rlk_sync_rejected *r, void *arg)
+{
+    struct sync *s = arg;
+    if (s->json) {
+        print_rejected(r);
+        return;
+    }
+    if (s->shown == REJECTED_SHOWN)
+        return;
+    s->shown++;
+    rlk_progress_clear(&s->progress);
+    rlk_speak("record %llu (%s) rejected: %s", (unsigned long long)r->number,
+              r->reason->context, r->reason->message);
+}
+
+static void
+take_progress(const struct rlk_sync_report *report, void *arg)
+{
+    struct sync *s = arg;
+    fflush(stdout);
+    rlk_progress_show(&s->progress, report->records);
+}
+
+/* ---- when it has ended ---- */
+
+static void
+add_error(struct rlk_buf *line, const rowlock_error *err)
+{
+    static const char *const names[] = {"message", "detail", "hint", "context"};
+    const char *const texts[] = {err->message, err->detail, err->hint,
+                                 err->context};
+    rlk_buf_format(line, ", \"error\": {\"sqlstate\": \"%s\"", err->sqlstate);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        rlk_buf_format(line, ", \"%s\": ", names[i]);
+        rlk_buf_json(line, texts[i], strlen(texts[i]));
+    }
+    rlk_buf_char(line, '}');
+}
+
+/* err: NULL when the run went through. */
+static void
+print_json(struct sync *s, const rowlock_error *err)
+{
+    struct rlk_buf RLK_AUTOBUF line = {0};
+    const struct rlk_sync_report *r = &s->report;
+    const char *name = s->definition->name.text;
+    rlk_buf_text(&line, "{\"sync\": ");
+    rlk_buf_json(&line, name, strlen(name));
+    rlk_buf_format(
+        &line,
+        ", \"status\": \"%s\", \"records\": %llu, \"created\": "
+        "%llu, \"updated\": %llu, \"unchanged\": %llu, "
+        "\"rejected\": %llu, \"seconds\": %.3f",
+        err ? "failed" : "done", (unsigned long long)r->records,
+        (unsigned long long)r->created, (unsigned long long)r->updated,
+        (unsigned long long)r->unchanged, (unsigned long long)r->rejected,
+        rlk_progress_seconds(&s->progress));
+    if (err)
+        add_error(&line, err);
+    rlk_buf_text(&line, "}\n");
+    if (!line.failed)
+        fwrite(line.ptr, 1, line.len, stdout);
+}
+
+static void
+print_counts(const struct rlk_sync_report *r)
+{
+    const struct {
+        const char *what;
+        uint64_t n;
+    } rows[] = {{"created", r->created},
+                {"updated", r->updated},
+                {"unchanged", r->unchanged},
+                {"rejected", r->rejected}};
+    char text[sizeof rows / sizeof rows[0]][RLK_COUNT_TEXT];
+    int width = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int len = rlk_count_print(rows[i].n, text[i]);
+        width = len > width ? len : width;
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        printf("  %-9s  %*s\n", rows[i].what, width, text[i]);
+}
+
+static void
+print_summary(struct sync *s)
+{
+    struct rlk_buf RLK_AUTOBUF name = {0};
+    char records[RLK_COUNT_TEXT], rate[RLK_COUNT_TEXT];
+    double seconds = rlk_progress_seconds(&s->progress);
+    uint64_t n = s->report.records;
+    rlk_buf_visible(&name, s->definition->name.text);
+    rlk_count_print(n, records);
+    rlk_count_print(seconds > 0 ? (uint64_t)((double)n / seconds) : 0, rate);
+    printf("%s: %s record%s in %.2f s", name.ptr ? name.ptr : "", records,
+           n == 1 ? "" : "s", seconds);
+    if (n)
+        printf(" (%s a second)", rate);
+    printf("\n");
+    print_counts(&s->report);
+}
+
+static void
+say_unshown(const struct sync *s)
+{
+    uint64_t more = s->report.rejected - s->shown;
+    char text[RLK_COUNT_TEXT];
+    rlk_count_print(more, text);
+    if (!s->json && more)
+        rlk_speak("%s more rejected; --json lists all", text);
+}
+
+static int
+say_failure(struct sync *s, const rowlock_error *err)
+{
+    int signal = rlk_interrupted();
+    if (s->report.records && !s->json)
+        print_summary(s);
+    if (signal)
+        rlk_speak("sync: interrupted; what is committed stays");
+    else
+        rlk_speak_error(s->report.definition_wrong ? NULL : "sync", err);
+    if (signal)
+        return RLK_EXIT_SIGNAL + signal;
+    return s->report.definition_wrong ? RLK_EXIT_USAGE : RLK_EXIT_FAILED;
+}
+
+static int
+report(struct sync *s, int rc, const rowlock_error *err)
+{
+    rlk_progress_clear(&s->progress);
+    say_unshown(s);
+    if (s->json)
+        print_json(s, rc ? err : NULL);
+    else if (!rc)
+        print_summary(s);
+    if (rc)
+        return say_failure(s, err);
+    return s->report.rejected ? RLK_EXIT_FAILED : RLK_EXIT_DONE;
+}
+
+static int
+run_definition(struct sync *s)
+{
+    rowlock_error err = {0};
+    struct rlk_sync_options o = {
+        .open_target = open_target,
+        .on_rejected = take_rejected,
+        .on_progress = take_progress,
+        .arg = s,
+        .limits = RLK_SOURCE_LIMITS_INIT,
+        .cancelled = &s->cancelled,
+    };
+    rlk_progress_start(&s->progress);
+    rlk_interrupt_watch(cancel, s);
+    int rc = rlk_sync_run(s->definition, &o, &s->report, &err);
+    rlk_interrupt_unwatch();
+    rlk_target_close(&s->target);
+    return report(s, rc, &err);
+}
+
+static int
+run_sync(const struct rlk_args *args)
+{
+    struct sync s = {.args = args, .json = rlk_args_has(args, "json")};
+    rowlock_error err = {0};
+    s.target.on_wait = say_waiting;
+    s.target.arg = &s;
+    if (rlk_definition_read(rlk_args_operand(args, 0), &s.definition, &err)) {
+        rlk_speak_error(NULL, &err);
+        return RLK_EXIT_USAGE;
+    }
+    int status = run_definition(&s);
+    rlk_definition_free(s.definition);
+    return status;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ * From a definition to a new table: a column a field, a unique index a match
+ * key. */
+#include "cli/target.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "db/create.h"
+
+static const char *
+declared_type(int type)
+{
+    static const char *const types[] = {
+        [RLK_FIELD_ANY] = "TEXT",        [RLK_FIELD_TEXT] = "TEXT",
+        [RLK_FIELD_INTEGER] = "INTEGER", [RLK_FIELD_REAL] = "REAL",
+        [RLK_FIELD_BOOLEAN] = "BOOLEAN", [RLK_FIELD_TIMESTAMP] = "TIMESTAMP",
+        [RLK_FIELD_JSON] = "JSON",       [RLK_FIELD_BLOB] = "BLOB",
+    };
+    return types[type];
+}
+
+static int
+create(const char *path, const struct rlk_definition *d, rowlock_error *err)
+{
+    struct rlk_arena arena = {0};
+    struct rlk_new_column *columns =
+        rlk_arena_alloc(&arena, d->n_fields, sizeof *columns);
+    struct rlk_new_index *indexes =
+        rlk_arena_alloc(&arena, d->n_match, sizeof *indexes);
+    int rc = columns && indexes ? 0 : rlk_out_of_memory(err);
+    for (size_t i = 0; !rc && i < d->n_fields; i++) {
+        columns[i].name = d->fields[i].column.text;
+        columns[i].type = declared_type(d->fields[i].type);
+    }
+    for (size_t i = 0; !rc && i < d->n_match; i++) {
+        indexes[i].columns = d->match[i].fields;
+        indexes[i].n_columns = d->match[i].n_fields;
+    }
+    struct rlk_new_table table = {d->table.text, columns, d->n_fields, indexes,
+                                  d->n_match};
+    if (!rc)
+        rc = rlk_sqlite_create(path, &table, err);
+    rlk_arena_done(&arena);
+    return rc;
+}
+
+int
+rlk_target_open(struct rlk_target *t, const struct rlk_definition *d,
+                rowlock_error *err)
+{
+    const char *url = d->database.text;
+    const char *path = strncmp(url, "sqlite:", 7) == 0 ? url + 7 : url;
+    snprintf(t->label, sizeof t->label, "rowlock sync %s", d->name.text);
+    rowlock_options o = ROWLOCK_OPTIONS_INIT;
+    o.label = t->label;
+    o.on_wait = t->on_wait;
+    o.on_wait_arg = t->arg;
+    if (d->create_table)
+        RLK_TRY(create(path, d, err));
+    return rowlock_open(url, &o, &t->db, err);
+}
+
+void
+rlk_target_cancel(struct rlk_target *t)
+{
+    if (t->db)
+        rowlock_cancel(t->db);
+}
+
+void
+rlk_target_close(struct rlk_target *t)
+{
+    rowlock_close(t->db);
+    t->db = NULL;
+}
