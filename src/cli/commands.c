@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 
+extern const struct rlk_command rlk_command_upsert;
+extern const struct rlk_command rlk_command_lock;
 extern const struct rlk_command rlk_command_locks;
 extern const struct rlk_command rlk_command_doctor;
 extern const struct rlk_command rlk_command_sync;
@@ -15,6 +17,8 @@ extern const struct rlk_command rlk_command_version;
 
 /* clang-format off */
 const struct rlk_command *const rlk_commands[] = {
+    &rlk_command_upsert,
+    &rlk_command_lock,
     &rlk_command_locks,
     &rlk_command_doctor,
     &rlk_command_sync,

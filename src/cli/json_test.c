@@ -114,7 +114,7 @@ test_print__a_double_reads_back_as_itself(void **state)
     rlk_buf_json_value(&buf, rowlock_double(3));
     rlk_buf_char(&buf, ' ');
     rlk_buf_json_value(&buf, rowlock_blob("\x01\xFF", 2));
-    assert_string_equal(buf.ptr, "0.1 3.0 \"01ff\"");
+    assert_string_equal(buf.ptr, "0.1 3 \"01ff\"");
     rlk_buf_done(&buf);
 }
 

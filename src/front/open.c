@@ -7,6 +7,7 @@
  * repeated in a message, since it may hold a password. */
 #include <string.h>
 
+#include "front/front.h"
 #include "record/record.h"
 
 struct scheme {
@@ -53,8 +54,8 @@ refuse(const char *url, size_t len, rowlock_error *err)
     return code;
 }
 
-static int
-find_path(const char *url, const char **ret, rowlock_error *err)
+int
+rlk_front_path(const char *url, const char **ret, rowlock_error *err)
 {
     if (!url)
         return rlk_fail(err, ROWLOCK_MISUSE, "no database given");
@@ -78,7 +79,7 @@ rowlock_open(const char *url, const rowlock_options *o, rowlock_db **ret,
     if (!ret)
         return rlk_fail(err, ROWLOCK_MISUSE, "nowhere to put the session");
     RLK_TRY(rlk_options_read(o, &options, err));
-    RLK_TRY(find_path(url, &request.target, err));
+    RLK_TRY(rlk_front_path(url, &request.target, err));
     request.label = options.label;
     request.on_wait = options.on_wait;
     request.on_wait_arg = options.on_wait_arg;

@@ -7,8 +7,9 @@ import unittest
 
 from harness import CliTest
 
-GOOD = """CREATE TABLE place (id INTEGER PRIMARY KEY, slug TEXT UNIQUE, up INTEGER REFERENCES place);
-          CREATE INDEX place_up ON place (up);"""
+GOOD = """CREATE TABLE place (
+    id INTEGER PRIMARY KEY, slug TEXT UNIQUE, up INTEGER REFERENCES place);
+    CREATE INDEX place_up ON place (up);"""
 
 
 class Doctor(CliTest):
@@ -118,7 +119,7 @@ class Doctor(CliTest):
         done = self.run_rowlock("doctor", "sqlite:///tmp/a.db", status=1)
         self.assertIn("sqlite:PATH", done.stderr)
         done = self.run_rowlock("doctor", "postgresql://me:secret@host/db", status=1)
-        self.assertIn('no driver for "postgresql"', done.stderr)
+        self.assertIn('driver for PostgreSQL', done.stderr)
         self.assertNotIn("secret", done.stderr)
 
     def test_a_file_that_cannot_be_written_is_bad(self):

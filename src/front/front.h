@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * The room's front header: what a database's name means. Opening a session is
+ * rowlock_open() of rowlock/session.h. */
+#ifndef RLK_FRONT_FRONT_H
+#define RLK_FRONT_FRONT_H
+
+#include "rowlock/error.h"
+
+/* The path in a SQLite database's name, borrowed from url; nothing is opened.
+ * Errors: 0A000 for other engines, ROWLOCK_MISUSE when it is empty. */
+int rlk_front_path(const char *url, const char **ret, rowlock_error *err);
+
+#endif
