@@ -25,17 +25,31 @@ rlk_call_is_current(const struct rlk_call *s)
     return s->looked && s->looked_in && s->looked_in == epoch(s);
 }
 
-/* In a write transaction nothing changes between two lookups, so the keys are
- * looked up one by one, up to the first hit. */
 static int
-look_one_by_one(struct rlk_call *s, rowlock_error *err)
+look_at(struct rlk_call *s, size_t from, size_t n, rowlock_error *err)
 {
-    for (size_t i = 0; i < s->r.n_live; i++) {
-        RLK_TRY(s->driver->lookup(s->db->conn, s->r.table, &s->r.live[i], 1,
-                                  &s->rows, &s->found[i], err));
+    rlk_rows_done(&s->rows);
+    return s->driver->lookup(s->db->conn, s->r.table, &s->r.live[from], n,
+                             &s->rows, &s->found[from], err);
+}
+
+/* When the first key hits, no other is needed, and in a write transaction of
+ * ours nothing changes between two lookups: then the keys are looked up one by
+ * one. A miss outside of it asks for all keys in one snapshot, also when we
+ * look again. */
+static int
+look_in_order(struct rlk_call *s, bool stable, rowlock_error *err)
+{
+    size_t n = s->r.n_live;
+    if (!stable && s->first_missed)
+        return look_at(s, 0, n, err);
+    for (size_t i = 0; i < n; i++) {
+        RLK_TRY(look_at(s, i, 1, err));
         if (s->found[i] >= 0)
-            break;
-        rlk_rows_done(&s->rows);
+            return 0;
+        s->first_missed = true;
+        if (!stable && n > 1)
+            return look_at(s, 0, n, err);
     }
     return 0;
 }
@@ -87,8 +101,8 @@ rlk_call_look(struct rlk_call *s, rowlock_error *err)
     uint64_t now = epoch(s);
     for (size_t i = 0; i < s->r.n_live; i++)
         s->found[i] = -1;
-    if (now && !s->r.u->match_all)
-        RLK_TRY(look_one_by_one(s, err));
+    if (!s->r.u->match_all)
+        RLK_TRY(look_in_order(s, now != 0, err));
     else if (s->r.n_live)
         RLK_TRY(s->driver->lookup(s->db->conn, s->r.table, s->r.live,
                                   s->r.n_live, &s->rows, s->found, err));

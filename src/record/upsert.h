@@ -22,7 +22,7 @@ struct rlk_call {
     struct rlk_rows rows;      /* of the last lookup */
     int *found;                /* for each live key: its row in rows, or -1 */
     const struct rlk_row *hit; /* NULL: none */
-    bool looked;
+    bool looked, first_missed;
     uint64_t looked_in; /* the write epoch then */
 
     struct rlk_set *sets; /* what is to be written into the hit */

@@ -237,7 +237,7 @@ test_create__locks_all_keys_before_it_looks_and_writes(void **state)
     start_block(&f, RLK_FAKE_PLAIN);
     ask(&q, "term", "r1", "a", 1);
     assert_outcome(&f, &q, ROWLOCK_CREATED);
-    assert_trace(&f, "lookup lock_keys key term.remote_id(r1) "
+    assert_trace(&f, "lookup lookup lock_keys key term.remote_id(r1) "
                      "key term.slug(a) start_write lookup "
                      "savepoint insert record term(1) release");
     stop(&f);
@@ -252,7 +252,7 @@ test_create__in_an_open_write_transaction_looks_once(void **state)
     start_block(&f, RLK_FAKE_FAST);
     ask(&q, "term", "r1", "a", 1);
     assert_outcome(&f, &q, ROWLOCK_CREATED);
-    assert_trace(&f, "lookup lock_keys key term.remote_id(r1) "
+    assert_trace(&f, "lookup lookup lock_keys key term.remote_id(r1) "
                      "key term.slug(a) start_write lookup lookup "
                      "insert record term(1)");
     ask(&q, "term", "r2", "b", 1);
@@ -296,7 +296,7 @@ test_key_change__locks_old_and_new_values_before_the_record(void **state)
     q.updating[1] = q.remote_id;
     q.u.n_updating = 2;
     assert_outcome(&f, &q, ROWLOCK_UPDATED);
-    assert_trace(&f, "lookup lock_keys key term.remote_id(r0) "
+    assert_trace(&f, "lookup lookup lock_keys key term.remote_id(r0) "
                      "key term.remote_id(r1) key term.slug(a) "
                      "lookup select record term(1) lookup "
                      "start_write lookup savepoint update release");
