@@ -4,7 +4,8 @@
  * Records and rows belong to their block and die with it (with the outermost
  * one, when a nested block commits): copy out what you keep. Inputs are
  * borrowed for the call. Values follow the column's type: what it cannot hold
- * exactly is an error (22xxx), never a silent change. */
+ * exactly is an error (22xxx), never a silent change (docs/values.md). Table
+ * and column names are the catalogue's, in any case. */
 #ifndef ROWLOCK_RECORD_H
 #define ROWLOCK_RECORD_H
 
@@ -87,7 +88,8 @@ ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_record_get(const rowlock_record *r,
                                                       const char *column,
                                                       rowlock_value *ret,
                                                       rowlock_error *err);
-/** Copies v. Nothing is written before save. */
+/** Copies v. Nothing is written before save. 22xxx: the column's type cannot
+ * hold v; 0A000: a generated column. */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_record_set(rowlock_record *r,
                                                       const char *column,
                                                       rowlock_value v,
@@ -140,13 +142,18 @@ typedef struct rowlock_upsert {
                           must agree (else 23505) */
     const rowlock_key *match; /**< in order */
     size_t n_match;
-    const rowlock_pair *updating; /**< written when a record is found */
+    const rowlock_pair *updating; /**< written when a record is found, and
+                                     nothing else: a match column changes only
+                                     when it stands here too */
     size_t n_updating;
     const rowlock_pair *creating; /**< written when none is found, besides the
-                                     match values (which it may override) */
+                                     match values (which it may override);
+                                     none given: the updating pairs */
     size_t n_creating;
-    /** May be NULL; sees the locked record before the save (when created: just
-     * created), may set columns; a non-zero return fails the block. */
+    /** May be NULL; sees the locked record before the save (with the updating
+     * pairs set; when created: just created), may set columns. It is called
+     * again, with the record read afresh, when what it sets is a key whose lock
+     * must come before the record's. A non-zero return fails the block. */
     int (*change)(rowlock_record *r, int created, void *arg,
                   rowlock_error *err);
     void *arg;
@@ -159,8 +166,12 @@ typedef struct rowlock_upsert {
 
 /** The race-free update_or_create: look the keys up in order; update what is
  * found, else create. Any number of processes running it for one key leave one
- * record, also where the table has no unique index. ret and ret_outcome may be
- * NULL. The record is locked until the block ends. */
+ * record, also where the table has no unique index. When every key is blank
+ * there is nothing to find, so it creates. Only columns whose value differs are
+ * written. ret and ret_outcome may be NULL. The record is locked until the
+ * block ends. Errors: 23505 (match_all: the detail names both records; or
+ * another unique column), 40001 (another record at each of several looks),
+ * 0A000 (an engine without key locks, and no unique index), 55P03, 40P01. */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_update_or_create(
     rowlock_block *b, const rowlock_upsert *u, rowlock_record **ret,
     enum rowlock_outcome *ret_outcome, rowlock_error *err);

@@ -84,7 +84,9 @@ ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_savepoint(rowlock_block *b,
  * (else ROWLOCK_MISUSE). */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_commit(rowlock_block *b,
                                                   rowlock_error *err);
-/** Rolls b back, with the blocks inside it. NULL allowed. */
+/** Rolls b back, with the blocks inside it. NULL allowed. A block that
+ * rowlock_atomic() or rowlock_nested() began stays open, failed, until its body
+ * returns. */
 ROWLOCK_API void rowlock_rollback(rowlock_block *b);
 
 #ifdef __cplusplus
