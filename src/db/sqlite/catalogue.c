@@ -54,10 +54,13 @@ rlk_sqlite_table(struct rlk_conn *conn, const char *name,
                  const struct rlk_table **ret, rowlock_error *err)
 {
     struct rlk_sqlite *c = rlk_sqlite_of(conn);
-    if (!rlk_sqlite_is_ours(c) || c->tx.lost)
+    if (!rlk_sqlite_is_ours(c))
         return rlk_sqlite_ready(c, err);
-    RLK_TRY(forget_if_changed(c, err));
+    if (!c->tx.lost) /* else nothing is sent */
+        RLK_TRY(forget_if_changed(c, err));
     struct rlk_sqlite_table *t = find(c, name);
+    if (!t)
+        RLK_TRY(c->tx.lost ? rlk_sqlite_ready(c, err) : 0);
     if (!t)
         RLK_TRY(load(c, name, &t, err));
     *ret = &t->base;

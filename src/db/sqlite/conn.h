@@ -40,6 +40,8 @@ struct rlk_sqlite_table {
     struct rlk_sqlite_column *columns;
     bool computed; /* has generated columns */
     bool without_rowid;
+    bool rowid_key;      /* the primary key is the rowid */
+    bool misnumbered;    /* has VIRTUAL columns: the hook mixes columns up */
     bool reaches_others; /* triggers, or foreign keys that cascade from it */
     struct rlk_sqlite_table *next;
 };
@@ -162,6 +164,8 @@ int rlk_rows_copy(struct rlk_rows *rows, const rowlock_value *row, size_t n,
 /* The column stores v just as it is: neither its type nor bytes change. */
 bool rlk_stored_as_is(const struct rlk_table *t, uint32_t column,
                       rowlock_value v);
+/* A double that is a whole number becomes that integer. */
+void rlk_fold_number(rowlock_value *v);
 bool rlk_value_copy(struct rlk_arena *arena, rowlock_value v,
                     rowlock_value *ret);
 uint64_t rlk_value_hash(uint64_t seed, rowlock_value v);
@@ -199,6 +203,7 @@ struct rlk_sqlite_write {
     const struct rlk_set *set;
     size_t n_set;
     uint64_t old; /* the hash of the row that is expected there */
+    const struct rlk_row *old_row; /* kept where hashes cannot be had */
 };
 
 struct rlk_sqlite_level {

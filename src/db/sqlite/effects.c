@@ -18,6 +18,7 @@
 struct change {
     int op; /* SQLITE_INSERT, SQLITE_UPDATE or SQLITE_DELETE */
     const struct rlk_sqlite_table *table;
+    int64_t old_rowid, new_rowid;
     rowlock_value *old_row, *new_row; /* NULL where there is none */
     rowlock_value *old_key, *new_key;
 };
@@ -36,6 +37,8 @@ uint64_t
 rlk_row_hash(const struct rlk_sqlite_table *t, const rowlock_value *row)
 {
     uint64_t hash = 1;
+    if (t->misnumbered)
+        return hash;
     for (size_t i = 0; i < t->base.n_columns; i++) {
         const struct rlk_sqlite_column *column = &t->columns[i];
         bool added = rlk_value_same(row[i], column->added);
@@ -121,6 +124,23 @@ read_cell(const struct rlk_sqlite *c, const struct rlk_sqlite_column *column,
     return value;
 }
 
+/* With VIRTUAL columns SQLite (3.40) takes the rowid's place and REAL columns
+ * by their declared numbers and all else by stored ones, so a row cannot be
+ * trusted; the primary key can be mended. */
+static void
+mend_key(const struct change *ch, bool is_old, rowlock_value *row)
+{
+    const struct rlk_sqlite_table *t = ch->table;
+    if (t->rowid_key)
+        row[t->base.primary_key[0]] =
+            rowlock_int(is_old ? ch->old_rowid : ch->new_rowid);
+    for (size_t i = 0; i < t->base.n_primary_key; i++) {
+        uint32_t column = t->base.primary_key[i];
+        if (t->columns[column].affinity == RLK_AFFINITY_NUMERIC)
+            rlk_fold_number(&row[column]);
+    }
+}
+
 /* The hook numbers columns as they are stored; those of a WITHOUT ROWID table
  * as they are declared, but for the new row of an UPDATE. */
 static void
@@ -133,6 +153,8 @@ read_row(struct rlk_sqlite *c, const struct change *ch, get_value *get,
     for (size_t i = 0; i < t->base.n_columns; i++)
         ret[i] = read_cell(c, &t->columns[i], get,
                            declared ? (int)i : t->columns[i].storage);
+    if (t->misnumbered)
+        mend_key(ch, get == sqlite3_preupdate_old, ret);
 }
 
 static rowlock_value *
@@ -214,6 +236,8 @@ try_lock(struct rlk_sqlite *c, const struct rlk_table *t,
 static bool
 key_changes(const struct change *ch)
 {
+    if (ch->table->misnumbered)
+        return true;
     for (size_t i = 0; i < ch->table->base.n_columns; i++)
         if (ch->table->columns[i].in_key &&
             !rlk_value_same(ch->old_row[i], ch->new_row[i]))
@@ -264,6 +288,8 @@ as_read(const struct rlk_sqlite *c, const struct change *ch)
 {
     const struct rlk_sqlite_table *t = ch->table;
     const rowlock_value *expect = c->effects.target.expect->values;
+    if (t->misnumbered)
+        return true; /* the writer has looked before */
     for (size_t i = 0; i < t->base.n_columns; i++)
         if (t->columns[i].storage >= 0 &&
             !rlk_value_same(expect[i], ch->old_row[i]) &&
@@ -335,10 +361,9 @@ on_change(void *arg, sqlite3 *db, int op, const char *schema, const char *table,
           sqlite3_int64 old_rowid, sqlite3_int64 new_rowid)
 {
     struct rlk_sqlite *c = arg;
-    struct change ch = {.op = op};
+    struct change ch = {
+        .op = op, .old_rowid = old_rowid, .new_rowid = new_rowid};
     (void)db;
-    (void)old_rowid;
-    (void)new_rowid;
     if (!c->effects.write || c->effects.rc || strcmp(schema, "main") != 0)
         return;
     ch.table = rlk_sqlite_loaded(c, table);

@@ -64,16 +64,6 @@ apply_affinity(struct rlk_sqlite *c, enum rlk_affinity affinity,
     return 0;
 }
 
-/* 7.0 and 7 compare equal, whatever the column stores. */
-static void
-fold_number(rowlock_value *v)
-{
-    const double edge = 9223372036854775808.0; /* 2^63 */
-    if (v->type == ROWLOCK_DOUBLE && v->u.d >= -edge && v->u.d < edge &&
-        v->u.d == (double)(int64_t)v->u.d)
-        *v = rowlock_int((int64_t)v->u.d);
-}
-
 static int
 fold_text(const char *collation, struct rlk_arena *arena, rowlock_value *v,
           rowlock_error *err)
@@ -108,7 +98,7 @@ normalise(struct rlk_sqlite *c, const struct rlk_table *t, uint32_t column,
 {
     const struct rlk_sqlite_table *known = rlk_sqlite_table_of(t);
     RLK_TRY(apply_affinity(c, known->columns[column].affinity, arena, v, err));
-    fold_number(v);
+    rlk_fold_number(v); /* 7.0 and 7 compare equal */
     return fold_text(t->columns[column].collation, arena, v, err);
 }
 

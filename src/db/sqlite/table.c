@@ -181,6 +181,7 @@ take_column(struct reader *r, sqlite3_stmt *s, void *arg)
     column->generated = hidden == HIDDEN_VIRTUAL || hidden == HIDDEN_STORED;
     more->storage = hidden == HIDDEN_VIRTUAL ? -1 : 0;
     r->t->computed |= column->generated;
+    r->t->misnumbered |= hidden == HIDDEN_VIRTUAL;
     rlk_sqlite_type(column, r->strict, &more->affinity);
     RLK_TRY(read_default(r, (const char *)sqlite3_column_text(s, 3),
                          more->affinity, &more->added));
@@ -264,6 +265,7 @@ static int
 read_primary_key(struct reader *r)
 {
     struct positions key;
+    size_t n_indexes = 0; /* a rowid needs none */
     RLK_TRY(read_positions(r,
                            "SELECT name FROM pragma_table_info(?1) "
                            "WHERE pk > 0 ORDER BY pk",
@@ -275,6 +277,9 @@ read_primary_key(struct reader *r)
                          "one, such as id INTEGER PRIMARY KEY.");
         return ROWLOCK_UNSUPPORTED;
     }
+    RLK_TRY(query(r, "SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'",
+                  r->t->base.name, count, &n_indexes));
+    r->t->rowid_key = n_indexes == 0;
     mark_key(r->t, &key);
     r->t->base.primary_key = key.list;
     r->t->base.n_primary_key = key.n;

@@ -181,3 +181,12 @@ rlk_values_hash(uint64_t seed, const rowlock_value *v, size_t n)
         seed = rlk_value_hash(seed, v[i]);
     return seed;
 }
+
+void
+rlk_fold_number(rowlock_value *v)
+{
+    const double edge = 9223372036854775808.0; /* 2^63 */
+    if (v->type == ROWLOCK_DOUBLE && v->u.d >= -edge && v->u.d < edge &&
+        v->u.d == (double)(int64_t)v->u.d)
+        *v = rowlock_int((int64_t)v->u.d);
+}
