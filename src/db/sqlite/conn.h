@@ -83,7 +83,6 @@ enum rlk_sqlite_op { /* the first word of a statement's shape */
                      RLK_OP_BEGIN,
                      RLK_OP_BEGIN_IMMEDIATE,
                      RLK_OP_COMMIT,
-                     RLK_OP_ROLLBACK,
                      RLK_OP_SAVEPOINT,
                      RLK_OP_ROLLBACK_TO,
                      RLK_OP_RELEASE,
@@ -251,6 +250,8 @@ int rlk_sqlite_start_write(struct rlk_conn *conn, int32_t wait_ms,
 /* A read must see the block's own writes: does the log again if a wait undid
  * it. */
 int rlk_sqlite_see_own(struct rlk_sqlite *c, rowlock_error *err);
+/* ROLLBACK, unless SQLite is in no transaction. */
+void rlk_sqlite_roll_back(struct rlk_sqlite *c);
 /* Ends the SQLite transaction and gives the slot back; the log stays. */
 void rlk_sqlite_suspend(struct rlk_sqlite *c);
 /* Savepoints of the levels that started before the next write. */
@@ -367,6 +368,7 @@ struct rlk_sqlite_busy {
 struct rlk_sqlite {
     struct rlk_conn base; /* first */
     sqlite3 *db;
+    sqlite3_stmt *roll_back;
     rowlock_locks *locks;
     unsigned fork_generation;
     atomic_int cancelled;

@@ -108,7 +108,8 @@ open_file(struct rlk_sqlite *c, const char *path, rowlock_error *err)
 }
 
 /* foreign_keys: side effects are then seen and locked. recursive_triggers stays
- * as the application knows it: victims of REPLACE are seen all the same. */
+ * as the application knows it: victims of REPLACE are seen all the same. The
+ * cache (16 MB at most) is for imports, which come to all pages of an index. */
 static int
 set_up(struct rlk_sqlite *c, rowlock_error *err)
 {
@@ -119,8 +120,11 @@ set_up(struct rlk_sqlite *c, rowlock_error *err)
     rlk_sqlite_watch(c);
     if (sqlite3_exec(c->db,
                      "PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL;"
+                     "PRAGMA cache_size=-16000;"
                      "PRAGMA trusted_schema=OFF",
-                     NULL, NULL, NULL))
+                     NULL, NULL, NULL) ||
+        sqlite3_prepare_v3(c->db, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
+                           &c->roll_back, NULL))
         return rlk_sqlite_fail(c, "cannot set the database up", err);
     return 0;
 }
@@ -203,6 +207,7 @@ close_conn(struct rlk_conn *conn)
         if (c->open_block)
             rlk_sqlite_rollback(conn);
         rlk_sqlite_cache_clear(c);
+        sqlite3_finalize(c->roll_back);
         sqlite3_close(c->db);
     }
     rowlock_locks_close(c->locks);

@@ -97,11 +97,10 @@ rlk_sqlite_lookup(struct rlk_conn *conn, const struct rlk_table *t,
     if (snapshot)
         RLK_TRY(rlk_sqlite_run(c, RLK_OP_BEGIN, 0, err));
     int rc = look_up_all(c, t, keys, n_keys, &rows, ret_found, err);
-    if (snapshot && rlk_sqlite_run(c, RLK_OP_COMMIT, 0, rc ? NULL : err) &&
-        !rc) {
-        rc = ROWLOCK_IO;
-        (void)rlk_sqlite_run(c, RLK_OP_ROLLBACK, 0, NULL);
-    }
+    if (snapshot && !rc)
+        rc = rlk_sqlite_run(c, RLK_OP_COMMIT, 0, err);
+    if (snapshot && rc)
+        rlk_sqlite_roll_back(c);
     if (rc)
         rlk_rows_done(&rows);
     else

@@ -17,6 +17,17 @@ enum { REPLAYS = 20 }; /* that each met a new holder: then give up */
 
 static const rowlock_name slot = {ROWLOCK_WRITER, NULL, NULL, NULL, 0};
 
+/* Prepared at open, since it must also work out of memory. A cancel can hit
+ * it: then it is tried again; the next call answers the cancel. */
+void
+rlk_sqlite_roll_back(struct rlk_sqlite *c)
+{
+    for (int i = 0; i < 3 && !sqlite3_get_autocommit(c->db); i++) {
+        sqlite3_step(c->roll_back);
+        sqlite3_reset(c->roll_back);
+    }
+}
+
 void
 rlk_sqlite_suspend(struct rlk_sqlite *c)
 {
@@ -24,8 +35,7 @@ rlk_sqlite_suspend(struct rlk_sqlite *c)
     if (!tx->writing)
         return;
     tx->writing = false; /* first: what follows must not note a loss */
-    if (!sqlite3_get_autocommit(c->db))
-        (void)rlk_sqlite_run(c, RLK_OP_ROLLBACK, 0, NULL);
+    rlk_sqlite_roll_back(c);
     for (size_t i = 0; i < tx->n_levels; i++)
         tx->levels[i].issued = false;
     rowlock_locks_drop(c->locks, &slot);

@@ -144,7 +144,6 @@ static const char *const plain_sql[] = {
     [RLK_OP_BEGIN] = "BEGIN",
     [RLK_OP_BEGIN_IMMEDIATE] = "BEGIN IMMEDIATE",
     [RLK_OP_COMMIT] = "COMMIT",
-    [RLK_OP_ROLLBACK] = "ROLLBACK",
     [RLK_OP_SAVEPOINT] = "SAVEPOINT rowlock_%u",
     [RLK_OP_ROLLBACK_TO] = "ROLLBACK TO rowlock_%u",
     [RLK_OP_RELEASE] = "RELEASE rowlock_%u",
