@@ -298,14 +298,14 @@ lock_records(struct lock_run *l, rowlock_error *err)
 static int
 run_command(struct lock_run *l)
 {
-    /* The owner that those who are left behind keep alive. */
-    static rowlock_locks *kept;
+    /* Never given back by us: whoever is left running keeps the owner alive,
+     * and the kernel frees it behind the last of them. */
+    static rowlock_locks *volatile kept;
     bool left;
     int status = rlk_program_run(rlk_args_program(l->args), &left);
     if (left) {
         kept = l->locks;
         l->locks = NULL;
-        (void)kept;
     }
     return status;
 }

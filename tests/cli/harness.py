@@ -7,6 +7,7 @@ fails the test after LIMIT seconds.
 """
 
 import http.server
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import sqlite3
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -139,6 +141,15 @@ class CliTest(unittest.TestCase):
         program = Program(PROGRAM, *words, **options)
         self.addCleanup(program.kill)
         return program
+
+    def wait_until_it_waits(self, program, database="app.db"):
+        """Until the lock table shows that the program waits for a lock."""
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end:
+            locks = json.loads(self.run_rowlock("locks", database, "--json").stdout)
+            if any(lock["pid"] == program.pid and lock["state"] == "waiting" for lock in locks):
+                return
+        self.fail(f"it does not wait; out: {program.out!r}, err: {program.err!r}")
 
     def unprivileged(self):
         """Options for run_rowlock() and start_rowlock() so that it does not run

@@ -26,7 +26,7 @@ class Locks(CliTest):
 
     def wait(self, key):
         waiter = self.start_rowlock("lock", "app.db", "region", key, "--mode=share", "--", "true")
-        waiter.wait_for_err("waiting for")
+        self.wait_until_it_waits(waiter)
         return waiter
 
     def test_nothing_held_is_said_and_no_file_is_made(self):

@@ -199,7 +199,7 @@ class Contention(CliTest):
         for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             waiter = self.start_rowlock("upsert", "app.db", "region", "--match", "slug", "slug=a",
                                         "name=x")
-            waiter.wait_for_err("waiting for ")
+            self.wait_until_it_waits(waiter)
             waiter.signal(number)
             self.assertEqual(waiter.end(), status)
             self.assertIn("interrupted, nothing was done", waiter.err)

@@ -196,7 +196,7 @@ rlk_doctor_fail(struct sqlite3 *db, const char *path, rowlock_error *err)
         rlk_detail(err, "SQLite says: %s.", sqlite3_errmsg(db));
         return ROWLOCK_IO;
     default:
-        rlk_fail(err, ROWLOCK_IO, "could not read database \"%.150s\"", path);
+        rlk_fail(err, ROWLOCK_IO, "could not use database \"%.150s\"", path);
         rlk_detail(err, "SQLite says: %s.", sqlite3_errmsg(db));
         return ROWLOCK_IO;
     }
