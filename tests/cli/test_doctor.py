@@ -133,6 +133,15 @@ class Doctor(CliTest):
         self.assertIn("bad   you cannot write its folder",
                       self.examine(path, status=1, **options))
 
+    def test_a_database_that_sqlite_may_not_even_read_gets_its_findings(self):
+        path = self.database(GOOD)
+        options = self.unprivileged()
+        self.top.chmod(0o555)
+        self.addCleanup(self.top.chmod, 0o755)
+        out = self.examine(path, status=1, **options)
+        self.assertIn("bad   you cannot write its folder", out)
+        self.assertIn("bad   SQLite cannot read the database", out)
+
     def test_sqlite_colon_is_the_same_as_the_path(self):
         self.database(GOOD)
         self.assertEqual(self.examine("app.db"), self.examine("sqlite:app.db"))

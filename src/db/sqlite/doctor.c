@@ -156,7 +156,7 @@ examine_rights(const struct rlk_doctor *doctor)
         rlk_doctor_tell(doctor, RLK_GRADE_BAD,
                         "Rowlock locks records of what it can write.", "",
                         "you cannot write the file: %s", strerror(errno));
-    else if (access(folder, W_OK))
+    if (access(folder, W_OK))
         rlk_doctor_tell(doctor, RLK_GRADE_BAD,
                         "SQLite and Rowlock put files beside the database.", "",
                         "you cannot write its folder: %s", strerror(errno));
@@ -259,25 +259,43 @@ examine_database(const struct rlk_doctor *doctor, sqlite3 *db,
     return rlk_doctor_tables(doctor, db, err);
 }
 
+/* Opens db and reads its first page. *ret_shut: it is well, but SQLite would
+ * have to write beside it, and cannot. */
+static int
+open_database(const char *path, sqlite3 **ret, bool *ret_shut,
+              rowlock_error *err)
+{
+    char count[64];
+    int rc = sqlite3_open_v2(path, ret, SQLITE_OPEN_READONLY, NULL);
+    if (rc)
+        return rlk_doctor_fail(*ret, path, err);
+    sqlite3_busy_timeout(*ret, BUSY_MS);
+    rc = ask(*ret, path, "SELECT count(*) FROM sqlite_schema", count, err);
+    int code = sqlite3_errcode(*ret);
+    *ret_shut = rc && (code == SQLITE_READONLY || code == SQLITE_CANTOPEN);
+    return *ret_shut ? 0 : rc;
+}
+
 int
 rlk_doctor_examine(const struct rlk_doctor *doctor, rowlock_error *err)
 {
     sqlite3 *db;
-    char count[64];
-    int rc = sqlite3_open_v2(doctor->path, &db, SQLITE_OPEN_READONLY, NULL);
-    if (rc) {
-        rc = rlk_doctor_fail(db, doctor->path, err);
-    } else {
-        sqlite3_busy_timeout(db, BUSY_MS);
-        rc = ask(db, doctor->path, "SELECT count(*) FROM sqlite_schema", count,
-                 err); /* it is a database */
-    }
+    bool shut = false;
+    int rc = open_database(doctor->path, &db, &shut, err);
     if (rc == 0) {
         examine_library(doctor);
         examine_file_system(doctor);
         examine_rights(doctor);
-        rc = examine_database(doctor, db, err);
     }
+    if (rc == 0 && shut)
+        rlk_doctor_tell(doctor, RLK_GRADE_BAD,
+                        "A database in WAL mode is read through a file beside "
+                        "it, which is made when it is missing.",
+                        "Run this as a user who may write there.",
+                        "SQLite cannot read the database: %s",
+                        sqlite3_errmsg(db));
+    else if (rc == 0)
+        rc = examine_database(doctor, db, err);
     sqlite3_close(db);
     return rc;
 }
