@@ -245,9 +245,43 @@ test_reader__a_server_that_stops_in_the_middle_is_given_up(void **state)
     close(fd);
 }
 
+/* The n-th allocation fails, and all after it. */
+static long allocations_left;
+
+static void *
+scarce_allocator(void *old, size_t size)
+{
+    if (size && allocations_left-- <= 0)
+        return NULL;
+    void *p = size ? realloc(old, size) : NULL;
+    if (!size)
+        free(old);
+    return p;
+}
+
+static void
+test_reader__any_allocation_may_fail(void **state)
+{
+    (void)state;
+    void *(*normal)(void *, size_t) = rlk_allocator;
+    int rc = -1;
+    reset();
+    write_file("[{\"a\":1,\"b\":[1,2,3],\"c\":{\"d\":\"x\"}},{\"a\":2}]");
+    for (long n = 0; rc; n++) {
+        struct rlk_buf out = {0};
+        allocations_left = n;
+        rlk_allocator = scarce_allocator;
+        rc = read_all(&out);
+        rlk_buf_done(&out);
+        rlk_allocator = normal;
+        assert_true(rc == 0 || rc == ROWLOCK_NO_MEMORY);
+    }
+}
+
 int
 main(void)
 {
+    setenv("no_proxy", "*", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             test_reader__a_bad_record_is_rejected_alone_with_its_place),
@@ -261,6 +295,7 @@ main(void)
         cmocka_unit_test(test_reader__a_silent_server_is_given_up),
         cmocka_unit_test(
             test_reader__a_server_that_stops_in_the_middle_is_given_up),
+        cmocka_unit_test(test_reader__any_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -348,6 +348,41 @@ test_definition__a_file_that_cannot_be_read_says_why(void **state)
     unlink(path);
 }
 
+/* The n-th allocation fails, and all after it. */
+static long allocations_left;
+
+static void *
+scarce_allocator(void *old, size_t size)
+{
+    if (size && allocations_left-- <= 0)
+        return NULL;
+    void *p = size ? realloc(old, size) : NULL;
+    if (!size)
+        free(old);
+    return p;
+}
+
+static void
+test_definition__any_allocation_may_fail(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "sync: x\ntarget: {database: a.db, table: t}\nsource: {url: x, "
+        "records: /a/b}\nmatch: [[a, b], a]\nfields: {a: /a, b: {from: /b, "
+        "type: integer, default: 7}}\n";
+    void *(*normal)(void *, size_t) = rlk_allocator;
+    struct rlk_definition *d = NULL;
+    int rc = -1;
+    for (long n = 0; rc; n++) {
+        allocations_left = n;
+        rlk_allocator = scarce_allocator;
+        rc = rlk_definition_parse("c/d.yaml", yaml, strlen(yaml), &d, &err);
+        rlk_allocator = normal;
+        assert_true(rc == 0 || rc == ROWLOCK_NO_MEMORY);
+    }
+    rlk_definition_free(d);
+}
+
 int
 main(void)
 {
@@ -367,6 +402,7 @@ main(void)
         cmocka_unit_test(test_definition__depth_items_and_size_are_limited),
         cmocka_unit_test(test_definition__paths_are_seen_from_its_folder),
         cmocka_unit_test(test_definition__a_file_that_cannot_be_read_says_why),
+        cmocka_unit_test(test_definition__any_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 """rowlock sync: what it writes and what it says."""
 
 import json
+import os
 import shutil
 import unittest
 from pathlib import Path
@@ -26,6 +27,9 @@ fields:
   name:      /name
   kind:      {from: /type, default: null}
 """
+
+
+os.environ["no_proxy"] = "*"  # servers are on loopback
 
 
 class SyncTest(CliTest):

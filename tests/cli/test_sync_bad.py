@@ -3,9 +3,12 @@
 or 2, and nothing half-written."""
 
 import json
+import os
 import resource
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import unittest
@@ -13,6 +16,9 @@ import unittest
 from harness import LIMIT, PROGRAM, CliTest, send
 
 RECORDS = [{"code": c, "name": n} for c, n in (("a", "A"), ("b", "\u00e9\U0001f600"), ("c", "C]}"))]
+
+
+os.environ["no_proxy"] = "*"  # servers are on loopback
 
 
 class BadTest(CliTest):
@@ -415,6 +421,33 @@ class Http(BadTest):
         self.define(url="http://me:hunter2@127.0.0.1/x.json")
         done = self.refused("a url with a user or password is refused")
         self.assertNotIn("hunter2", done.stderr)
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
+    def test_unknown_certificate_is_refused(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem", "-out",
+                        "cert.pem", "-subj", "/CN=127.0.0.1", "-addext",
+                        "subjectAltName=IP:127.0.0.1"], cwd=self.top, check=True,
+                       capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.top / "cert.pem", self.top / "key.pem")
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection:
+                try:
+                    context.wrap_socket(connection, server_side=True)
+                except OSError:
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.define(url=f"https://127.0.0.1:{listener.getsockname()[1]}/x.json")
+        self.refused("certificate", "does not prove who it is")
+        thread.join(LIMIT)
+        self.assertEqual(self.rows(), [])
 
     def test_interrupt_while_the_server_stalls(self):
         asked, leave = threading.Event(), threading.Event()
