@@ -194,6 +194,15 @@ class Contention(CliTest):
         self.assertEqual(waiter.out, "updated 1\n")
         self.assertEqual(holder.end(), 0)
 
+    def test_of_eight_at_once_one_creates_the_record(self):
+        self.query(self.path, "CREATE TABLE plain (id INTEGER PRIMARY KEY, slug TEXT, n INTEGER)")
+        programs = [self.start_rowlock("upsert", "app.db", "plain", "--match", "slug", "slug=x",
+                                       f"n:={n}") for n in range(8)]
+        self.assertEqual([program.end() for program in programs], [0] * 8)
+        self.assertEqual(sorted(program.out for program in programs),
+                         ["created 1\n"] + ["updated 1\n"] * 7)
+        self.assertEqual(self.query(self.path, "SELECT count(*) FROM plain"), [(1,)])
+
     def test_ctrl_c_and_sigterm_leave_cleanly(self):
         holder = self.hold("1")
         for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
