@@ -5,6 +5,7 @@
 #include "body.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,23 +14,26 @@
 
 #define MODULE "rowlock-http.so"
 
-/* The folder of the program or library that holds this function. */
+/* The folder of the program or library that holds this function. The program's
+ * own name in the linker's list is empty. */
 static bool
 own_folder(char *ret, size_t size)
 {
-    char path[4096];
     Dl_info info;
-    if (!dladdr((void *)(uintptr_t)rlk_body_open, &info) || !info.dli_fname)
+    struct link_map *map = NULL;
+    if (!dladdr1((void *)(uintptr_t)rlk_body_open, &info, (void **)&map,
+                 RTLD_DL_LINKMAP) ||
+        !map)
         return false;
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    /* For the program itself dladdr gives argv[0], which may be anything. */
-    if (info.dli_fname[0] == '/' && strstr(info.dli_fname, ".so"))
-        n = snprintf(path, sizeof path, "%s", info.dli_fname);
-    if (n <= 0 || (size_t)n >= sizeof path)
+    ssize_t n = map->l_name[0] ? snprintf(ret, size, "%s", map->l_name)
+                               : readlink("/proc/self/exe", ret, size - 1);
+    if (n <= 0 || (size_t)n >= size - 1)
         return false;
-    path[n] = 0;
-    *strrchr(path, '/') = 0;
-    return (size_t)snprintf(ret, size, "%s", path) < size;
+    ret[n] = 0;
+    char *slash = strrchr(ret, '/');
+    if (slash)
+        *slash = 0;
+    return slash != NULL;
 }
 
 /* Beside librowlock-data; in the build folder; where it was installed. */

@@ -246,7 +246,7 @@ set_options(struct http *h, rowlock_error *err)
 {
     CURL *e = h->easy;
     bool bad = curl_easy_setopt(e, CURLOPT_ERRORBUFFER, h->reason);
-    h->headers = curl_slist_append(NULL, "Accept: application/json");
+    h->headers = curl_slist_append(NULL, "Accept: application/json, */*;q=0.1");
     bad |= !h->headers;
     bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") ||
            curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) ||

@@ -297,12 +297,14 @@ walk_record(Walk &w, od::document &doc, const char *text, size_t len)
 int
 refuse_kind(Walk &w, const char *text)
 {
+    w.at = text;
+    if (!*text || !strchr("\"[ntf-0123456789", *text))
+        return refuse(w, text, "not a JSON value");
     const char *kind = *text == '"'                   ? "a text"
                        : *text == '['                 ? "a list"
                        : *text == 'n'                 ? "null"
                        : *text == 't' || *text == 'f' ? "true or false"
                                                       : "a number";
-    w.at = text;
     return rlk_fail(w.err, ROWLOCK_BAD_VALUE, "a record is an object, not %s",
                     kind);
 }

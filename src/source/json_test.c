@@ -149,8 +149,11 @@ test_json__a_record_is_an_object(void **state)
     assert_string_equal(err.message, "a record is an object, not a list");
     assert_null(parse("\"x\""));
     assert_string_equal(err.message, "a record is an object, not a text");
-    assert_null(parse("17"));
+    assert_null(parse("-17"));
+    assert_string_equal(err.message, "a record is an object, not a number");
     assert_null(parse("null"));
+    assert_null(parse("xyz"));
+    assert_string_equal(err.message, "not a JSON value");
 }
 
 static void

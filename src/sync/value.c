@@ -51,20 +51,50 @@ copy_text(const struct making *m, const char *text, size_t len,
 
 /* ---- numbers ---- */
 
-struct decimal { /* digits with zeros cut off at both ends, times 10^exponent */
-    const char *digits;
+enum { MOST_DIGITS = 20 }; /* more make no integer of 64 bits */
+
+struct decimal { /* digits times ten to the power of exponent */
+    char digits[MOST_DIGITS];
     size_t n;
     int64_t exponent;
     bool negative;
-    char point_free[40];
 };
 
-/* Splits a JSON number; false when its digits are more than could ever be an
- * integer of 64 bits. */
+/* Zeros are kept only between other digits. */
+static bool
+add_digit(struct decimal *d, char digit, size_t *zeros)
+{
+    if (digit == '0') {
+        *zeros += d->n > 0;
+        return true;
+    }
+    if (*zeros >= MOST_DIGITS || d->n + *zeros >= MOST_DIGITS)
+        return false;
+    memset(d->digits + d->n, '0', *zeros);
+    d->n += *zeros;
+    *zeros = 0;
+    d->digits[d->n++] = digit;
+    return true;
+}
+
+/* "-7"; what is out of any sensible range stays out of it. */
+static int64_t
+read_exponent(const char *text, const char *end)
+{
+    bool negative = text < end && *text == '-';
+    int64_t e = 0;
+    for (; text < end; text++)
+        if (*text >= '0' && *text <= '9' && e < 1000000)
+            e = e * 10 + (*text - '0');
+    return negative ? -e : e;
+}
+
+/* Takes a JSON number apart; false when it has more digits than an integer of
+ * 64 bits could have. */
 static bool
 read_decimal(const char *text, size_t len, struct decimal *ret)
 {
-    size_t i = len && text[0] == '-', after_point = 0;
+    size_t i = len && text[0] == '-', zeros = 0;
     bool point = false;
     memset(ret, 0, sizeof *ret);
     ret->negative = i;
@@ -73,24 +103,13 @@ read_decimal(const char *text, size_t len, struct decimal *ret)
             point = true;
             continue;
         }
-        after_point += point;
-        if (ret->n == 0 && text[i] == '0')
-            continue;
-        if (ret->n == sizeof ret->point_free)
+        ret->exponent -= point;
+        if (!add_digit(ret, text[i], &zeros))
             return false;
-        ret->point_free[ret->n++] = text[i];
     }
-    if (i < len) {
-        char *end;
-        long e = strtol(text + i + 1, &end, 10);
-        ret->exponent = e > 100000 ? 100000 : e < -100000 ? -100000 : e;
-    }
-    ret->exponent -= (int64_t)after_point;
-    while (ret->n && ret->point_free[ret->n - 1] == '0') {
-        ret->n--;
-        ret->exponent++;
-    }
-    ret->digits = ret->point_free;
+    ret->exponent += (int64_t)zeros;
+    if (i < len)
+        ret->exponent += read_exponent(text + i + 1, text + len);
     return true;
 }
 

@@ -117,6 +117,11 @@ test_value__integer_columns_get_integers_however_written(void **state)
     assert_integer("70e-1", 7);
     assert_integer("1e3", 1000);
     assert_integer("9007199254740993.0", INT64_C(9007199254740993));
+    assert_integer("7.00000000000000000000000000000000000000000000", 7);
+    assert_integer("10000000000000000000000000000000000000000e-40", 1);
+    assert_integer("0.00000000000000000000000000000000000000007e41", 7);
+    assert_integer("0e999999999999999999999", 0);
+    assert_integer("1002003", 1002003);
     assert_integer("9223372036854775807", INT64_MAX);
     assert_integer("-9223372036854775808", INT64_MIN);
     static const char *const refused[] = {"0.5",
