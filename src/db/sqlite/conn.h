@@ -43,6 +43,8 @@ struct rlk_sqlite_table {
     bool rowid_key;      /* the primary key is the rowid */
     bool misnumbered;    /* has VIRTUAL columns: the hook mixes columns up */
     bool reaches_others; /* triggers, or foreign keys that cascade from it */
+    bool sequence;     /* the database may keep AUTOINCREMENT numbers for it */
+    uint32_t *crowded; /* how many inserts shall still choose their own key */
     struct rlk_sqlite_table *next;
 };
 
@@ -93,6 +95,8 @@ enum rlk_sqlite_op { /* the first word of a statement's shape */
                      RLK_OP_AGAIN,
                      RLK_OP_LOOKUP,
                      RLK_OP_PARENT,
+                     RLK_OP_MAX_KEY,
+                     RLK_OP_SEQUENCE,
                      RLK_OP_INSERT,
                      RLK_OP_UPDATE,
                      RLK_OP_DELETE
@@ -273,15 +277,17 @@ struct rlk_sqlite_target { /* what the writer of a record has and wants */
     const struct rlk_row *expect; /* what was read, or NULL: compare hashes */
     rowlock_value *new_row;       /* NULL, or room for the row as written */
     struct rlk_arena *new_arena;  /* for its bytes */
-    bool read_first; /* the writer compares the row itself, before */
+    bool read_first;  /* the writer compares the row itself, before */
+    bool chooses_key; /* the primary key is left to SQLite */
 };
 
 struct rlk_sqlite_effects {
     const struct rlk_sqlite_write *write; /* the one under way; NULL: none */
     struct rlk_sqlite_target target;
-    bool done;     /* the target was changed */
-    bool stranger; /* it was not as expected */
-    int rc;        /* another error, in err */
+    bool key_is_taken; /* SQLite chose a key that another session holds */
+    bool done;         /* the target was changed */
+    bool stranger;     /* it was not as expected */
+    int rc;            /* another error, in err */
     rowlock_error err;
     struct rlk_sqlite_blocked *blocked;
     size_t n_blocked, cap_blocked;
@@ -338,6 +344,13 @@ int rlk_sqlite_write_once(struct rlk_sqlite *c,
 int rlk_sqlite_read_record(struct rlk_sqlite *c, const struct rlk_table *t,
                            const rowlock_value *key, struct rlk_rows *ret,
                            rowlock_error *err);
+/* The primary key of an insert that leaves it to SQLite: newkey.c. */
+bool rlk_leaves_key_open(const struct rlk_table *t, const struct rlk_set *set,
+                         size_t n_set);
+/* When others' inserts are under way: gives w a key of our own, locked. */
+int rlk_sqlite_choose_key(struct rlk_sqlite *c, struct rlk_sqlite_write *w,
+                          rowlock_error *err);
+void rlk_key_was_taken(const struct rlk_sqlite_table *t);
 /* KEY SHARE on the records that set's foreign keys point to. */
 int rlk_sqlite_lock_parents(struct rlk_sqlite *c, const struct rlk_table *t,
                             const struct rlk_row *old,

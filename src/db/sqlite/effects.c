@@ -220,17 +220,26 @@ note_blocked(struct rlk_sqlite *c, const struct rlk_table *t,
     e->blocked[e->n_blocked++] = (struct rlk_sqlite_blocked){t, copy, mode};
 }
 
-static void
-try_lock(struct rlk_sqlite *c, const struct rlk_table *t,
-         const rowlock_value *key, enum rowlock_mode mode)
+/* False: another session holds it. */
+/* False: another session holds it. */
+static bool
+take_free(struct rlk_sqlite *c, const struct rlk_table *t,
+          const rowlock_value *key, enum rowlock_mode mode)
 {
     struct rlk_sqlite_effects *e = &c->effects;
     rowlock_name name = {ROWLOCK_RECORD, t->name, NULL, key, t->n_primary_key};
     int rc = rlk_sqlite_request(c, &name, mode, ROWLOCK_SKIP_LOCKED, &e->err);
-    if (rc == ROWLOCK_NOT_AVAILABLE)
-        note_blocked(c, t, key, mode);
-    else if (rc)
+    if (rc && rc != ROWLOCK_NOT_AVAILABLE)
         e->rc = rc;
+    return rc != ROWLOCK_NOT_AVAILABLE;
+}
+
+static void
+try_lock(struct rlk_sqlite *c, const struct rlk_table *t,
+         const rowlock_value *key, enum rowlock_mode mode)
+{
+    if (!take_free(c, t, key, mode))
+        note_blocked(c, t, key, mode);
 }
 
 static bool
@@ -254,15 +263,32 @@ name_changes(const struct change *ch)
     return false;
 }
 
+/* A number that SQLite gave out while another block, which waits, has the same
+ * for a record that it will insert again. Nobody waits for that: the target of
+ * an insert chooses another, and of what a trigger inserted nobody was told
+ * the number, so the other may get the next. */
+static void
+lock_number(struct rlk_sqlite *c, const struct change *ch, bool is_target)
+{
+    bool free = take_free(c, &ch->table->base, ch->new_key, ROWLOCK_UPDATE);
+    if (is_target && !free)
+        c->effects.key_is_taken = true;
+}
+
 static void
 lock_change(struct rlk_sqlite *c, const struct change *ch, bool is_target)
 {
     const struct rlk_table *t = &ch->table->base;
     bool weak = ch->op == SQLITE_UPDATE && !key_changes(ch);
+    bool number =
+        ch->op == SQLITE_INSERT &&
+        (is_target ? c->effects.target.chooses_key : ch->table->rowid_key);
     if (ch->old_row && !is_target) /* the target's own is held already */
         try_lock(c, t, ch->old_key,
                  weak ? ROWLOCK_NO_KEY_UPDATE : ROWLOCK_UPDATE);
-    if (ch->new_row && (!ch->old_row || name_changes(ch)))
+    if (number)
+        lock_number(c, ch, is_target);
+    else if (ch->new_row && (!ch->old_row || name_changes(ch)))
         try_lock(c, t, ch->new_key, ROWLOCK_UPDATE);
 }
 
@@ -398,7 +424,7 @@ rlk_effects_start(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
     rlk_arena_done(&e->arena);
     e->write = w;
     e->target = target ? *target : (struct rlk_sqlite_target){0};
-    e->done = e->stranger = false;
+    e->done = e->stranger = e->key_is_taken = false;
     e->rc = 0;
     e->n_blocked = 0;
     return 0;
@@ -408,7 +434,7 @@ int
 rlk_effects_wait(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
 {
     const struct rlk_sqlite_effects *e = &c->effects;
-    if (wait_ms == ROWLOCK_SKIP_LOCKED)
+    if (wait_ms == ROWLOCK_SKIP_LOCKED && e->n_blocked)
         return rlk_sqlite_not_available(err);
     if (wait_ms != ROWLOCK_NOWAIT)
         rlk_sqlite_suspend(c);

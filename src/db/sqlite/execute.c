@@ -146,7 +146,7 @@ judge(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
         return changed_by_stranger(err);
     if (!e->done)
         return not_done(c, w, err);
-    return e->n_blocked ? RLK_BLOCKED : 0;
+    return e->n_blocked || e->key_is_taken ? RLK_BLOCKED : 0;
 }
 
 static bool

@@ -442,7 +442,7 @@ read_foreign_keys(struct reader *r)
 static int
 read_reach(struct reader *r)
 {
-    size_t triggers = 0, children = 0;
+    size_t triggers = 0, children = 0, sequences = 0;
     RLK_TRY(query(r,
                   "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND "
                   "tbl_name = ?1 COLLATE NOCASE LIMIT 1",
@@ -454,6 +454,10 @@ read_reach(struct reader *r)
                   "f.\"table\" = ?1 COLLATE NOCASE AND " DOES_SOMETHING
                   " LIMIT 1",
                   r->t->base.name, count, &children));
+    RLK_TRY(query(r,
+                  "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'",
+                  "", count, &sequences));
+    r->t->sequence = sequences > 0;
     r->t->base.has_triggers = triggers > 0;
     r->t->reaches_others = triggers > 0 || children > 0;
     return 0;
@@ -474,7 +478,7 @@ rlk_sqlite_read_table(struct rlk_sqlite *c, const char *name,
                       struct rlk_sqlite_table **ret, rowlock_error *err)
 {
     struct reader r = {.c = c, .err = err};
-    if (!ALLOC(&r, r.t, 1))
+    if (!ALLOC(&r, r.t, 1) || !ALLOC(&r, r.t->crowded, 1))
         return rlk_out_of_memory(err);
     RLK_TRY(find_table(&r, name));
     RLK_TRY(read_columns(&r));

@@ -22,8 +22,16 @@ static const char items[] =
     "randomblob(8))));"
     "INSERT INTO item (id, n) VALUES (1, 10), (2, 20), (3, 30);";
 
-/* A neighbour: locks record 2 and says so; when told, runs what it is told to
- * (as a stranger would, but inside its own block) and commits. */
+static void
+create_two(struct rlk_conn *c)
+{
+    rowlock_value n = ID(50);
+    check(create(c, "item", "n", &n, 0, 1) == 0);
+    check(create(c, "item", "n", &n, 0, 2) == 0);
+}
+
+/* A neighbour: locks record 2 and says so; when told, sets its n (below 0:
+ * creates two records; 0: deletes it) and commits. */
 static void
 hold_two(void *arg)
 {
@@ -33,9 +41,11 @@ hold_two(void *arg)
     check(fetch(c, "item", ID(2), ROWLOCK_UPDATE, 0, 0) == 0);
     parent_tell("held");
     parent_expect("go");
-    if (n && *n)
+    if (*n < 0)
+        create_two(c);
+    else if (*n)
         check(save(c, "item", 0, "n", ID(*n), 0) == 0);
-    else if (n)
+    else
         check(drop(c, "item", 0, 0) == 0);
     commit(c);
     parent_tell("done");
@@ -58,7 +68,7 @@ run_waiter(void *arg)
 }
 
 /* The neighbour holds record 2; body comes to wait for it; then the neighbour
- * changes its n to to (0: deletes it) and commits. */
+ * does what to says (hold_two) and commits. */
 static void
 meet(void (*body)(struct rlk_conn *c), int to)
 {
@@ -179,6 +189,36 @@ test_replay__repeats_the_writes_of_a_block_that_waited(void **state)
     meet(write_then_wait, 21);
     assert_string_equal(look(&f, "SELECT id, n FROM item"), "1|12 2|22 3|30");
     fixture_done(&f);
+}
+
+static void
+create_and_wait(struct rlk_conn *c)
+{
+    rowlock_value n = ID(40);
+    check(create(c, "item", "n", &n, 0, 1) == 0);
+    check(kept(1)->rows[0].values[0].u.i == 4);
+    parent_tell("waiting");
+    check(fetch(c, "item", ID(2), ROWLOCK_UPDATE, 0, 2) == 0);
+    check(save(c, "item", 2, "n", ID(22), 0) == 0);
+    commit(c);
+}
+
+static void
+test_replay__keeps_the_number_of_a_new_record_and_nobody_waits_for_it(
+    void **state)
+{
+    (void)state;
+    static const char *const schemas[] = {
+        items,
+        "CREATE TABLE item (id INTEGER PRIMARY KEY AUTOINCREMENT, n INT);"
+        "INSERT INTO item (id, n) VALUES (1, 10), (2, 20), (3, 30);"};
+    for (size_t i = 0; i < 2; i++) {
+        fixture_init(&f, schemas[i]);
+        meet(create_and_wait, -1); /* the holder creates meanwhile */
+        assert_string_equal(look(&f, "SELECT id, n FROM item WHERE id <> 3"),
+                            "1|10 2|22 4|40 5|50 6|50");
+        fixture_done(&f);
+    }
 }
 
 static void
@@ -481,6 +521,8 @@ main(void)
         TEST(test_wait__passes_over_what_no_longer_matches_and_fills_the_limit),
         TEST(test_wait__passes_over_what_vanished_and_fills_the_limit),
         TEST(test_replay__repeats_the_writes_of_a_block_that_waited),
+        TEST(
+            test_replay__keeps_the_number_of_a_new_record_and_nobody_waits_for_it),
         TEST(test_replay__sets_the_savepoints_again),
         TEST(test_replay__happens_at_commit_when_nothing_came_before),
         TEST(test_replay__that_meets_a_strangers_change_is_refused),

@@ -30,13 +30,18 @@ write_and_log(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
               rowlock_error *err)
 {
     for (;;) {
+        struct rlk_sqlite_write now = *w;
         RLK_TRY(rlk_sqlite_start_write(&c->base, wait_ms, err));
         RLK_TRY(rlk_sqlite_issue_savepoints(c, c->tx.n_log, err));
-        int rc = rlk_sqlite_write_once(c, w, target, err);
+        if (target->chooses_key)
+            RLK_TRY(rlk_sqlite_choose_key(c, &now, err));
+        int rc = rlk_sqlite_write_once(c, &now, target, err);
         if (rc == 0)
-            return rlk_sqlite_log(c, w, err);
+            return rlk_sqlite_log(c, &now, err);
         if (rc != RLK_BLOCKED)
             return rc;
+        if (c->effects.key_is_taken)
+            rlk_key_was_taken(w->table);
         RLK_TRY(rlk_effects_wait(c, wait_ms, err));
     }
 }
@@ -188,7 +193,10 @@ rlk_sqlite_insert(struct rlk_conn *conn, const struct rlk_table *t,
     if (key_after(t, NULL, set, n_set, key))
         RLK_TRY(take(c, t, key, ROWLOCK_UPDATE, wait_ms, err));
     RLK_TRY(rlk_sqlite_lock_parents(c, t, NULL, set, n_set, wait_ms, err));
-    struct rlk_sqlite_target target = {NULL, row, &c->tx.arena, false};
+    struct rlk_sqlite_target target = {.new_row = row,
+                                       .new_arena = &c->tx.arena,
+                                       .chooses_key =
+                                           rlk_leaves_key_open(t, set, n_set)};
     struct rlk_sqlite_write w = {.op = RLK_OP_INSERT,
                                  .table = rlk_sqlite_table_of(t),
                                  .set = set,
@@ -263,8 +271,9 @@ rlk_sqlite_update(struct rlk_conn *conn, const struct rlk_table *t,
     RLK_TRY(copy_key(c, t, old, &w.key, err));
     RLK_TRY(lock_for_update(c, &w, old, wait_ms, err));
     RLK_TRY(note_expected(c, &w, old, err));
-    struct rlk_sqlite_target target = {old, NULL, &c->tx.arena,
-                                       must_read_first(&w, old)};
+    struct rlk_sqlite_target target = {.expect = old,
+                                       .new_arena = &c->tx.arena,
+                                       .read_first = must_read_first(&w, old)};
     if (ret_row &&
         !(target.new_row = alloc(c, t->n_columns, sizeof *target.new_row)))
         return rlk_out_of_memory(err);
