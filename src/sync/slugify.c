@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Django: normalize NFKD, encode to ASCII dropping the rest, lower(), remove
  * [^\w\s-], then [-\s]+ to "-", then strip("-_"). Compared with Django itself
- * in tests/sync. */
+ * in tests/cli. */
 #include "sync/slugify.h"
 
 #include <stdbool.h>
