@@ -157,16 +157,13 @@ number_text(struct rlk_place place, rowlock_value value,
             struct rlk_arena *arena, rowlock_value *ret, rowlock_error *err)
 {
     char text[RLK_NUMBER_TEXT];
-    if (value.type == ROWLOCK_INT)
-        snprintf(text, sizeof text, "%lld", (long long)value.u.i);
-    else if (isfinite(value.u.d))
-        rlk_double_print(value.u.d, text);
-    else
+    rowlock_value printed = rlk_number_print(value, text);
+    if (printed.type != ROWLOCK_TEXT)
         return rlk_value_refuse(place, value, "22003", "not finite", err);
-    char *copy = rlk_arena_copy(arena, text, strlen(text));
+    char *copy = rlk_arena_copy(arena, text, printed.u.s.len);
     if (!copy)
         return rlk_out_of_memory(err);
-    *ret = rowlock_text(copy);
+    *ret = rowlock_text_n(copy, printed.u.s.len);
     return 0;
 }
 
@@ -225,8 +222,20 @@ json_for(struct rlk_place place, rowlock_value value, struct rlk_arena *arena,
         snprintf(why, sizeof why, "no JSON from byte %zu on", bad);
         return rlk_value_refuse(place, value, "22P02", why, err);
     }
+    if (!rlk_json_number_is_exact(text))
+        return rlk_value_refuse(place, value, "22003",
+                                "a number that cannot be stored exactly", err);
     *ret = text;
     return 0;
+}
+
+/* An engine may give a JSON number back as a number. */
+static bool
+same_json(rowlock_value a, rowlock_value b)
+{
+    char a_text[RLK_NUMBER_TEXT], b_text[RLK_NUMBER_TEXT];
+    return rlk_json_equal(rlk_number_print(a, a_text),
+                          rlk_number_print(b, b_text));
 }
 
 /* ---- UUIDs: 36 characters in lower case; 32 without dashes are read too ---
@@ -369,7 +378,7 @@ rlk_value_equal(const struct rlk_column *column, rowlock_value a,
     case RLK_TYPE_UUID:
         return same_uuid(a, b);
     case RLK_TYPE_JSON:
-        return rlk_json_equal(a, b);
+        return same_json(a, b);
     case RLK_TYPE_ANY:
     case RLK_TYPE_TEXT:
     case RLK_TYPE_BLOB:

@@ -54,6 +54,13 @@ enum { RLK_NUMBER_TEXT = 48 };
  * finite. */
 void rlk_double_print(double d, char ret_text[RLK_NUMBER_TEXT]);
 
+/* A finite number as text, held in ret_text; any other value as it is. */
+rowlock_value rlk_number_print(rowlock_value value,
+                               char ret_text[RLK_NUMBER_TEXT]);
+/* text is no JSON number, or one that is stored exactly, as text or as a
+ * number. */
+bool rlk_json_number_is_exact(rowlock_value text);
+
 /* A TIMESTAMP, DATE or TIME in microseconds; false: it is none. */
 bool rlk_time_read(enum rlk_column_type type, rowlock_value value,
                    int64_t *ret_us);

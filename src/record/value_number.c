@@ -102,6 +102,18 @@ rlk_double_print(double d, char ret_text[RLK_NUMBER_TEXT])
                  s.digit + s.point);
 }
 
+rowlock_value
+rlk_number_print(rowlock_value value, char ret_text[RLK_NUMBER_TEXT])
+{
+    if (value.type == ROWLOCK_INT)
+        snprintf(ret_text, RLK_NUMBER_TEXT, "%lld", (long long)value.u.i);
+    else if (value.type == ROWLOCK_DOUBLE && isfinite(value.u.d))
+        rlk_double_print(value.u.d, ret_text);
+    else
+        return value;
+    return rowlock_text(ret_text);
+}
+
 /* ---- integers ---- */
 
 static const char not_canonical[] = "no whole number in canonical form";
@@ -215,6 +227,27 @@ read_real(rowlock_value value, double *ret)
     *ret = d;
     return len == same ||
            (strcmp(text + same, ".0") == 0 && !strpbrk(canonical, ".e"));
+}
+
+/* SQLite makes a number of it, since a column declared as JSON likes numbers;
+ * so it must be written as that number prints. */
+bool
+rlk_json_number_is_exact(rowlock_value text)
+{
+    const char *at = text.u.s.ptr, *end = at + text.u.s.len;
+    int64_t i;
+    double d;
+    while (at < end && strchr(" \t\r\n", *at))
+        at++;
+    while (at < end && strchr(" \t\r\n", end[-1]))
+        end--;
+    if (at == end || (*at != '-' && (*at < '0' || *at > '9')))
+        return true;
+    size_t len = (size_t)(end - at);
+    if (read_integer(at, len, &i) == READ)
+        return true;
+    bool plain_zero = len > 2 && end[-1] == '0' && end[-2] == '.';
+    return !plain_zero && read_real(rowlock_text_n(at, len), &d);
 }
 
 int

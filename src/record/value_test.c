@@ -312,6 +312,12 @@ test_uuid_json_blob_any__take_their_own_kind(void **state)
         {T("\"x\\u00e9\\n\""), T("\"x\\u00e9\\n\""), NULL},
         {I(7), T("7"), NULL},
         {T(" [] "), T(" [] "), NULL},
+        {T("1.5"), T("1.5"), NULL},
+        {T("[1.10]"), T("[1.10]"), NULL},
+        {T("1.10"), NO, "22003"},
+        {T("1.0"), NO, "22003"},
+        {T("1e2"), NO, "22003"},
+        {T("12345678901234567890"), NO, "22003"},
         {T("[1,]"), NO, "22P02"},
         {T("{\"a\":1,}"), NO, "22P02"},
         {T("{a:1}"), NO, "22P02"},
@@ -387,6 +393,9 @@ test_equal__goes_by_the_columns_type(void **state)
                       T("0F14D0AB-9605-4A62-A9E4-5ED26688389B")));
     assert_true(equal(RLK_TYPE_JSON, T("{\"a\": [1, \"x y\"]}"),
                       T("{\"a\":[1,\"x y\"]}")));
+    assert_true(equal(RLK_TYPE_JSON, T(" 7"), I(7)));
+    assert_true(equal(RLK_TYPE_JSON, T("1.5"), D(1.5)));
+    assert_false(equal(RLK_TYPE_JSON, T("\"7\""), I(7)));
     assert_false(equal(RLK_TYPE_JSON, T("\"x y\""), T("\"xy\"")));
     assert_false(equal(RLK_TYPE_JSON, T("\"\\\\\" "), T("\"\\\\ \"")));
     assert_false(equal(RLK_TYPE_TEXT, rowlock_null(), T("")));
