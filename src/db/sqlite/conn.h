@@ -303,7 +303,9 @@ int rlk_effects_start(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
                       rowlock_error *err);
 /* Waits for what the statement met, without the slot. */
 int rlk_effects_wait(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err);
-/* The newest version of a record that this block left; 0: removed. */
+/* versions.c. A row 0 is a record removed. */
+void rlk_add_version(struct rlk_sqlite *c, uint64_t record, uint64_t row);
+/* The newest version of a record that this block left. */
 bool rlk_own_version(const struct rlk_sqlite *c, uint64_t record,
                      uint64_t *ret_row);
 /* The row that is there is the last that this block left in the record, and
@@ -356,6 +358,11 @@ int rlk_sqlite_lock_parents(struct rlk_sqlite *c, const struct rlk_table *t,
                             const struct rlk_row *old,
                             const struct rlk_set *set, size_t n_set,
                             int32_t wait_ms, rowlock_error *err);
+/* After 23503: the detail says which parent is missing. */
+void rlk_sqlite_explain_parent(struct rlk_sqlite *c, const struct rlk_table *t,
+                               const struct rlk_row *old,
+                               const struct rlk_set *set, size_t n_set,
+                               rowlock_error *err);
 int rlk_sqlite_sql(struct rlk_conn *conn, const char *sql,
                    const rowlock_value *params, size_t n_params,
                    struct rlk_rows *ret, rowlock_error *err);

@@ -186,7 +186,7 @@ test_constraint__is_named_by_its_sqlstate_and_columns(void **state)
         {"id", {ID(1)}, "23505", "Key (id)"},
         {"c", {rowlock_null()}, "23502", "c"},
         {"d", {ID(-1)}, "23514", ""},
-        {"p", {ID(9)}, "23503", ""},
+        {"p", {ID(9)}, "23503", "Key (p) is not present in table \"p\"."},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         begin(a);

@@ -23,70 +23,6 @@ struct change {
     rowlock_value *old_key, *new_key;
 };
 
-/* ---- what this block itself left in a record ---- */
-
-uint64_t
-rlk_record_hash(const struct rlk_sqlite_table *t, const rowlock_value *key)
-{
-    return rlk_values_hash(t->id, key, t->base.n_primary_key);
-}
-
-/* A row that is older than a column shows that column's default, but NULL to
- * the hook: the two have one hash. */
-uint64_t
-rlk_row_hash(const struct rlk_sqlite_table *t, const rowlock_value *row)
-{
-    uint64_t hash = 1;
-    if (t->misnumbered)
-        return hash;
-    for (size_t i = 0; i < t->base.n_columns; i++) {
-        const struct rlk_sqlite_column *column = &t->columns[i];
-        bool added = rlk_value_same(row[i], column->added);
-        if (column->storage >= 0)
-            hash = rlk_value_hash(hash, added ? rowlock_null() : row[i]);
-    }
-    return hash;
-}
-
-static void
-add_version(struct rlk_sqlite *c, uint64_t record, uint64_t row)
-{
-    struct rlk_sqlite_tx *tx = &c->tx;
-    if (tx->n_versions == tx->cap_versions) {
-        size_t cap = tx->cap_versions ? tx->cap_versions * 2 : 64;
-        void *more = rlk_reallocarray(tx->versions, cap, sizeof *tx->versions);
-        if (!more) {
-            c->effects.rc = rlk_out_of_memory(&c->effects.err);
-            return;
-        }
-        tx->versions = more;
-        tx->cap_versions = cap;
-    }
-    tx->versions[tx->n_versions++] =
-        (struct rlk_sqlite_version){.record = record, .row = row};
-}
-
-bool
-rlk_own_version(const struct rlk_sqlite *c, uint64_t record, uint64_t *ret_row)
-{
-    for (size_t i = c->tx.n_versions; i-- > 0;) {
-        if (c->tx.versions[i].record == record) {
-            *ret_row = c->tx.versions[i].row;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-had_version(const struct rlk_sqlite *c, uint64_t record, uint64_t row)
-{
-    for (size_t i = 0; i < c->tx.n_versions; i++)
-        if (c->tx.versions[i].record == record && c->tx.versions[i].row == row)
-            return true;
-    return false;
-}
-
 /* The first change of a record notes what was there before, too: a save may
  * still expect that. */
 static void
@@ -96,14 +32,14 @@ note_versions(struct rlk_sqlite *c, const struct change *ch)
     uint64_t record = 0, new_record = 0;
     if (ch->old_row) {
         record = rlk_record_hash(t, ch->old_key);
-        add_version(c, record, rlk_row_hash(t, ch->old_row));
+        rlk_add_version(c, record, rlk_row_hash(t, ch->old_row));
     }
     if (ch->new_row) {
         new_record = rlk_record_hash(t, ch->new_key);
-        add_version(c, new_record, rlk_row_hash(t, ch->new_row));
+        rlk_add_version(c, new_record, rlk_row_hash(t, ch->new_row));
     }
     if (ch->old_row && record != new_record)
-        add_version(c, record, 0);
+        rlk_add_version(c, record, 0);
 }
 
 /* ---- the rows that the hook sees ---- */
@@ -324,16 +260,6 @@ as_read(const struct rlk_sqlite *c, const struct change *ch)
     return true;
 }
 
-bool
-rlk_left_by_us(const struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
-               uint64_t record, uint64_t there)
-{
-    uint64_t last;
-    if (!rlk_own_version(c, record, &last) || last != there)
-        return false;
-    return c->tx.replaying || had_version(c, record, w->old);
-}
-
 /* Is the row that is there what the writer believes? What this block itself
  * (a trigger, a cascade, another copy of the record) left since counts as
  * known. In a replay own triggers may have set another time of day. */
@@ -392,8 +318,9 @@ on_change(void *arg, sqlite3 *db, int op, const char *schema, const char *table,
     (void)db;
     if (!c->effects.write || c->effects.rc || strcmp(schema, "main") != 0)
         return;
-    ch.table = rlk_sqlite_loaded(c, table);
-    if (!ch.table)
+    ch.table = c->effects.write->table;
+    if (strcmp(ch.table->base.name, table) != 0 &&
+        !(ch.table = rlk_sqlite_loaded(c, table)))
         return;
     if (!read_change(c, &ch)) {
         c->effects.rc = rlk_out_of_memory(&c->effects.err);

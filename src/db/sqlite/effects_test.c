@@ -162,6 +162,36 @@ test_foreign_key__finds_a_parent_spelled_otherwise(void **state)
     close_both();
 }
 
+static void
+test_foreign_key__checked_at_commit_fails_the_whole_block(void **state)
+{
+    (void)state;
+    open_both("CREATE TABLE p (id INTEGER PRIMARY KEY);"
+              "CREATE TABLE c (id INTEGER PRIMARY KEY, p REFERENCES p "
+              "DEFERRABLE INITIALLY DEFERRED); INSERT INTO p VALUES (1)");
+    rowlock_value missing = ID(9);
+    assert_int_equal(create(a, "c", "p", &missing, 0, 0), 0);
+    assert_int_equal(a->driver->commit(a, &last), ROWLOCK_CONSTRAINT);
+    assert_string_equal(last.sqlstate, "23503");
+    assert_string_equal(look(&f, "SELECT count(*) FROM c"), "0");
+    assert_int_equal(b->driver->start_write(b, ROWLOCK_NOWAIT, &last), 0);
+    begin(a); /* a session like new */
+    close_both();
+}
+
+static void
+test_foreign_key__that_restricts_keeps_its_parent(void **state)
+{
+    (void)state;
+    open_both("CREATE TABLE p (id INTEGER PRIMARY KEY);"
+              "CREATE TABLE c (id INTEGER PRIMARY KEY, p REFERENCES p);"
+              "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1)");
+    assert_int_equal(fetch(a, "p", ID(1), ROWLOCK_UPDATE, 0, 0), 0);
+    assert_int_equal(drop(a, "p", 0, 0), ROWLOCK_CONSTRAINT);
+    assert_non_null(strstr(last.detail, "still referenced"));
+    close_both();
+}
+
 /* ---- own changes ---- */
 
 static void
@@ -404,6 +434,8 @@ main(void)
         TEST(test_replace__is_refused_a_victim_that_another_holds),
         TEST(test_foreign_key__locks_its_parent_against_its_end),
         TEST(test_foreign_key__finds_a_parent_spelled_otherwise),
+        TEST(test_foreign_key__checked_at_commit_fails_the_whole_block),
+        TEST(test_foreign_key__that_restricts_keeps_its_parent),
         TEST(test_own_trigger__is_no_stranger),
         TEST(test_own_cascade__is_no_stranger),
         TEST(test_stranger__between_locked_read_and_save_is_noticed),

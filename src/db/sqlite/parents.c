@@ -109,27 +109,51 @@ find_parent(struct rlk_sqlite *c, const char *name,
     return rc;
 }
 
+/* Turns set, the values of key's columns, into a match in the parent. *ret is
+ * NULL when there is nothing to look for: a NULL, or no such parent. */
 static int
-lock_for(struct rlk_sqlite *c, const struct rlk_foreign_key *key,
-         const struct rlk_row *old, struct rlk_set *set, int32_t wait_ms,
-         rowlock_error *err)
+aim(struct rlk_sqlite *c, const struct rlk_foreign_key *key,
+    struct rlk_set *set, const struct rlk_table **ret, rowlock_error *err)
 {
-    struct rlk_match match = {set, key->n_columns};
     const struct rlk_table *parent;
+    *ret = NULL;
     for (size_t i = 0; i < key->n_columns; i++)
         if (set[i].value.type == ROWLOCK_NULL)
             return 0;
-    if (!points_elsewhere(key, old, &match))
-        return 0;
     RLK_TRY(find_parent(c, key->parent, &parent, err));
-    if (!parent)
-        return 0;
-    for (size_t i = 0; i < key->n_columns; i++) {
+    for (size_t i = 0; parent && i < key->n_columns; i++) {
         set[i].column = position(parent, key->parent_columns[i]);
         if (set[i].column == parent->n_columns)
             return 0;
     }
-    return lock_parent(c, parent, &match, wait_ms, err);
+    *ret = parent;
+    return 0;
+}
+
+/* The values that key's columns have after the write. */
+static struct rlk_set *
+values_after(struct rlk_sqlite *c, const struct rlk_table *t,
+             const struct rlk_foreign_key *key, const struct rlk_row *old,
+             const struct rlk_set *set, size_t n_set)
+{
+    struct rlk_set *to =
+        rlk_arena_alloc(&c->tx.arena, key->n_columns, sizeof *to);
+    for (size_t i = 0; to && i < key->n_columns; i++)
+        to[i].value = value_after(t, old, set, n_set, key->columns[i]);
+    return to;
+}
+
+static int
+lock_for(struct rlk_sqlite *c, const struct rlk_foreign_key *key,
+         const struct rlk_row *old, struct rlk_set *to, int32_t wait_ms,
+         rowlock_error *err)
+{
+    struct rlk_match match = {to, key->n_columns};
+    const struct rlk_table *parent;
+    if (!points_elsewhere(key, old, &match))
+        return 0;
+    RLK_TRY(aim(c, key, to, &parent, err));
+    return parent ? lock_parent(c, parent, &match, wait_ms, err) : 0;
 }
 
 int
@@ -139,13 +163,43 @@ rlk_sqlite_lock_parents(struct rlk_sqlite *c, const struct rlk_table *t,
 {
     for (size_t i = 0; i < t->n_foreign_keys; i++) {
         const struct rlk_foreign_key *key = &t->foreign_keys[i];
-        struct rlk_set *to =
-            rlk_arena_alloc(&c->tx.arena, key->n_columns, sizeof *to);
+        struct rlk_set *to = values_after(c, t, key, old, set, n_set);
         if (!to)
             return rlk_out_of_memory(err);
-        for (size_t j = 0; j < key->n_columns; j++)
-            to[j].value = value_after(t, old, set, n_set, key->columns[j]);
         RLK_TRY(lock_for(c, key, old, to, wait_ms, err));
     }
     return 0;
+}
+
+/* SQLite does not say which foreign key a write breaks. */
+static bool
+is_missing(struct rlk_sqlite *c, const struct rlk_foreign_key *key,
+           struct rlk_set *to)
+{
+    const struct rlk_table *parent;
+    struct rlk_match match = {to, key->n_columns};
+    struct rlk_rows rows = {0};
+    int found = 0;
+    if (!to || aim(c, key, to, &parent, NULL) || !parent)
+        return false;
+    if (rlk_sqlite_lookup(&c->base, parent, &match, 1, &rows, &found, NULL))
+        return false;
+    rlk_rows_done(&rows);
+    return found < 0;
+}
+
+void
+rlk_sqlite_explain_parent(struct rlk_sqlite *c, const struct rlk_table *t,
+                          const struct rlk_row *old, const struct rlk_set *set,
+                          size_t n_set, rowlock_error *err)
+{
+    for (size_t i = 0; i < t->n_foreign_keys && !c->tx.lost; i++) {
+        const struct rlk_foreign_key *key = &t->foreign_keys[i];
+        if (!is_missing(c, key, values_after(c, t, key, old, set, n_set)))
+            continue;
+        rlk_detail(err, "Key (%s%s) is not present in table \"%s\".",
+                   t->columns[key->columns[0]].name,
+                   key->n_columns > 1 ? ", ..." : "", key->parent);
+        return;
+    }
 }

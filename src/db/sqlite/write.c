@@ -6,6 +6,8 @@
  * here; locks.c gives the slot back when it must. Read next: slot.c. */
 #include "conn.h"
 
+#include <string.h>
+
 /* The hook cannot tell NULL from the default that a row older than the column
  * shows. Where that matters the row is read before the write. */
 static bool
@@ -24,6 +26,17 @@ must_read_first(const struct rlk_sqlite_write *w, const struct rlk_row *old)
     return false;
 }
 
+static void
+explain_foreign_key(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
+                    const struct rlk_sqlite_target *target, rowlock_error *err)
+{
+    if (w->op == RLK_OP_DELETE)
+        rlk_detail(err, "The record is still referenced from another table.");
+    else
+        rlk_sqlite_explain_parent(c, &w->table->base, target->expect, w->set,
+                                  w->n_set, err);
+}
+
 static int
 write_and_log(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
               const struct rlk_sqlite_target *target, int32_t wait_ms,
@@ -38,6 +51,9 @@ write_and_log(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
         int rc = rlk_sqlite_write_once(c, &now, target, err);
         if (rc == 0)
             return rlk_sqlite_log(c, &now, err);
+        if (rc == ROWLOCK_CONSTRAINT && err &&
+            strcmp(err->sqlstate, "23503") == 0)
+            explain_foreign_key(c, w, target, err);
         if (rc != RLK_BLOCKED)
             return rc;
         if (c->effects.key_is_taken)
