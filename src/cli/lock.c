@@ -300,7 +300,7 @@ run_command(struct lock_run *l)
 {
     /* Never given back by us: whoever is left running keeps the owner alive,
      * and the kernel frees it behind the last of them. */
-    static rowlock_locks *volatile kept;
+    static rowlock_locks *volatile kept __attribute__((unused));
     bool left;
     int status = rlk_program_run(rlk_args_program(l->args), &left);
     if (left) {
