@@ -146,7 +146,8 @@ rlk_record_catch_up(rowlock_block *b, rowlock_record *r, rowlock_error *err)
     int rc = rlk_select_one(db, r->rows->table, &r->now.row, ROWLOCK_READ,
                             ROWLOCK_WAIT, &data, err);
     if (!rc && data.n_rows == 0)
-        rc = rlk_fail(err, ROWLOCK_MISUSE, "this block has deleted the record");
+        rc = rlk_fail(err, ROWLOCK_MISUSE,
+                      "this block has deleted the record, or changed its key");
     if (!rc)
         rc = keep(b, r, err);
     if (!rc && !rlk_record_replace(r, &data))

@@ -93,22 +93,19 @@ make_creating(struct rlk_request *r, const struct rlk_match *keys,
     return 0;
 }
 
-static int
-resolve_pairs(struct rlk_request *r, struct rlk_arena *arena,
-              rowlock_error *err)
+int
+rlk_request_create(struct rlk_request *r, struct rlk_arena *arena,
+                   rowlock_error *err)
 {
     const rowlock_upsert *u = r->u;
-    struct rlk_set *pairs;
-    size_t n_pairs = u->n_creating, most;
-    RLK_TRY(rlk_pairs_resolve(r->table, u->updating, u->n_updating, arena,
-                              &r->updating, err));
-    r->n_updating = u->n_updating;
-    if (n_pairs) {
+    struct rlk_set *pairs = r->updating; /* none given: those, as in Django */
+    size_t n_pairs = r->n_updating, most;
+    if (r->creating)
+        return 0;
+    if (u->n_creating) {
+        n_pairs = u->n_creating;
         RLK_TRY(rlk_pairs_resolve(r->table, u->creating, n_pairs, arena, &pairs,
                                   err));
-    } else { /* what updates also creates, as in Django */
-        pairs = r->updating;
-        n_pairs = r->n_updating;
     }
     most = n_pairs;
     for (size_t i = 0; i < r->n_match; i++)
@@ -202,5 +199,7 @@ rlk_request_read(rowlock_db *db, const rowlock_upsert *u,
     for (size_t i = 0; i < u->n_match; i++)
         RLK_TRY(resolve_key(ret, &u->match[i], arena, err));
     RLK_TRY(check_keyless(db, ret, err));
-    return resolve_pairs(ret, arena, err);
+    ret->n_updating = u->n_updating;
+    return rlk_pairs_resolve(ret->table, u->updating, u->n_updating, arena,
+                             &ret->updating, err);
 }

@@ -20,9 +20,15 @@ struct rlk_request {
     size_t n_live;
     struct rlk_set *updating; /* written into a record that is found */
     size_t n_updating;
-    struct rlk_set *creating; /* a new record: match values and pairs */
+    struct rlk_set *creating; /* a new record: match values and pairs; NULL
+                                 until rlk_request_create() */
     size_t n_creating;
 };
+
+/* Makes ready what a new record is made of. Not before it is needed: a bad
+ * value there is no reason to refuse an update. */
+int rlk_request_create(struct rlk_request *r, struct rlk_arena *arena,
+                       rowlock_error *err);
 
 /* u is borrowed as long as *ret is used; the rest is in arena. */
 int rlk_request_read(rowlock_db *db, const rowlock_upsert *u,

@@ -192,7 +192,10 @@ change_hit(struct rlk_call *s, rowlock_error *err)
         if (!rlk_pending_set(&s->record->now, s->sets[i].column,
                              s->sets[i].value))
             return rlk_out_of_memory(err);
+    uint64_t before = s->db->writes.number;
     RLK_TRY(ask_caller(s, 0, err));
+    uint64_t name = rlk_writes_name(s->r.table, &s->record->now.row);
+    s->saved |= rlk_writes_last(&s->db->writes, name) > before;
     RLK_TRY(rlk_record_catch_up(s->b, s->record, err));
     s->hit = &s->record->now.row;
     s->looked = false;
@@ -231,7 +234,7 @@ write_sets(struct rlk_call *s, bool key_change, enum step *ret_step,
 {
     bool same = true;
     *ret_step = DONE;
-    s->outcome = s->n_sets ? ROWLOCK_UPDATED : ROWLOCK_UNCHANGED;
+    s->outcome = s->n_sets || s->saved ? ROWLOCK_UPDATED : ROWLOCK_UNCHANGED;
     if (!s->n_sets) {
         if (s->record)
             rlk_pending_clear(&s->record->now);
@@ -307,6 +310,7 @@ create(struct rlk_call *s, enum step *ret_step, rowlock_error *err)
     struct rlk_keys need;
     bool asked, same = true;
     *ret_step = AGAIN;
+    RLK_TRY(rlk_request_create(&s->r, s->arena, err));
     if (!rlk_call_keys_of(s, NULL, s->r.creating, s->r.n_creating, &need))
         return rlk_out_of_memory(err);
     RLK_TRY(rlk_call_lock_keys(s, &need, &asked, err));

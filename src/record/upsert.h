@@ -29,6 +29,7 @@ struct rlk_call {
     size_t n_sets;
     bool want_record;
     rowlock_record *record; /* a handle of the hit, when one is wanted */
+    bool saved;             /* by the caller's change function itself */
     rowlock_error *clash;   /* the unique violation after which we look again */
     enum rowlock_outcome outcome;
 };

@@ -109,6 +109,23 @@ test_hit__first_key_wins_and_only_updating_pairs_are_written(void **state)
 }
 
 static void
+test_hit__needs_no_good_creating_pairs(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct request q;
+    enum rowlock_outcome outcome;
+    start_block(&f, RLK_FAKE_PLAIN);
+    put(f.c, "term", 1, "r1", "a", 10);
+    ask(&q, "term", "r1", "a", 11);
+    q.creating[0] = (rowlock_pair){"changed", rowlock_text("never")};
+    assert_outcome(&f, &q, ROWLOCK_UPDATED);
+    q.remote_id.value = q.slug.value = rowlock_text("z");
+    assert_int_equal(run(&f, &q, &outcome), ROWLOCK_BAD_VALUE);
+    stop(&f);
+}
+
+static void
 test_hit__blank_remote_id_is_not_looked_up(void **state)
 {
     (void)state;
@@ -196,7 +213,7 @@ test_misuse__is_told_and_leaves_the_block_usable(void **state)
     q.match[1].n_columns = 0;
     assert_int_equal(run(&f, &q, &outcome), ROWLOCK_MISUSE);
     ask(&q, "term", "r1", "a", 1);
-    q.slug.column = "remote_id";
+    q.slug.column = "remote_id"; /* of which it wants another value */
     assert_int_equal(run(&f, &q, &outcome), ROWLOCK_MISUSE);
     ask(&q, "term", "r1", "a", 1);
     q.u.size = sizeof q.u + 1;
@@ -600,6 +617,30 @@ test_change__any_failure_fails_the_block(void **state)
 }
 
 static int
+save_it(rowlock_record *r, int created, void *arg, rowlock_error *err)
+{
+    (void)created, (void)arg;
+    RLK_TRY(rowlock_record_set(r, "name", rowlock_text("saved"), err));
+    return rowlock_record_save(r, err);
+}
+
+static void
+test_change__that_saves_by_itself_counts_as_updated(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct request q;
+    start_block(&f, RLK_FAKE_PLAIN);
+    put(f.c, "term", 1, "r1", "a", 10);
+    ask(&q, "term", "r1", "a", 10);
+    q.u.change = save_it;
+    assert_outcome(&f, &q, ROWLOCK_UPDATED);
+    assert_outcome(&f, &q, ROWLOCK_UNCHANGED);
+    assert_text(rlk_fake_cell(f.c, "term", 0, NAME), "saved");
+    stop(&f);
+}
+
+static int
 end_the_block(rowlock_record *r, int created, void *arg, rowlock_error *err)
 {
     rowlock_block *inner;
@@ -714,6 +755,7 @@ main(void)
             test_miss__creates_from_updating_pairs_when_none_else_are_given),
         cmocka_unit_test(
             test_hit__first_key_wins_and_only_updating_pairs_are_written),
+        cmocka_unit_test(test_hit__needs_no_good_creating_pairs),
         cmocka_unit_test(test_hit__blank_remote_id_is_not_looked_up),
         cmocka_unit_test(test_all_blank__always_creates),
         cmocka_unit_test(test_composite__key_matches_as_a_whole),
@@ -744,6 +786,7 @@ main(void)
         cmocka_unit_test(
             test_change__of_a_key_gives_the_record_back_to_lock_the_key),
         cmocka_unit_test(test_change__any_failure_fails_the_block),
+        cmocka_unit_test(test_change__that_saves_by_itself_counts_as_updated),
         cmocka_unit_test(test_change__cannot_end_the_block_nor_leave_one_open),
         cmocka_unit_test(
             test_declared__match_keys_are_locked_by_create_and_save),

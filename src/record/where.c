@@ -19,6 +19,15 @@ struct change { /* NULL sets: delete */
     size_t n_sets;
 };
 
+/* Of SKIP LOCKED, which is about the records that are looked for: what else
+ * must be locked cannot be skipped. */
+static int32_t
+other_wait(const struct change *c)
+{
+    int32_t wait_ms = c->select.wait_ms;
+    return wait_ms == ROWLOCK_SKIP_LOCKED ? ROWLOCK_NOWAIT : wait_ms;
+}
+
 static int
 lock_keys_first(struct change *c, rowlock_error *err)
 {
@@ -40,7 +49,7 @@ lock_keys_first(struct change *c, rowlock_error *err)
     if (!keys.n)
         return 0;
     return db->driver->lock_keys(db->conn, look.table, keys.list, keys.n,
-                                 look.wait_ms, err);
+                                 other_wait(c), err);
 }
 
 static bool
@@ -78,9 +87,9 @@ change_one(struct change *c, const struct rlk_row *row, rowlock_error *err)
     RLK_TRY(rlk_session_ask_guards(db, &w, err));
     RLK_TRY(rlk_note_write(db, t, row, err));
     if (!c->sets)
-        return db->driver->remove(db->conn, t, row, c->select.wait_ms, err);
-    return db->driver->update(db->conn, t, row, differ, n, c->select.wait_ms,
-                              NULL, err);
+        return db->driver->remove(db->conn, t, row, other_wait(c), err);
+    return db->driver->update(db->conn, t, row, differ, n, other_wait(c), NULL,
+                              err);
 }
 
 /* What this call has written before may have changed or deleted this record
