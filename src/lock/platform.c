@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,8 +85,7 @@ struct process_stat {
 };
 
 /* Fields 3, 20 and 22 of /proc/PID/stat, behind the name, which may hold any
- * character. 0, or errno: ENOENT and ESRCH mean that there is no such process.
- */
+ * character. 0 or errno. */
 static int
 read_process_stat(int64_t pid, struct process_stat *ret)
 {
@@ -111,24 +111,40 @@ read_process_stat(int64_t pid, struct process_stat *ret)
     return 0;
 }
 
+/* Of the pid namespace, and of the time namespace, which shifts start times. 0
+ * when unknown, or when /proc shows another namespace than ours. */
+static uint64_t
+own_namespace(void)
+{
+    char pid[32] = "";
+    struct stat ns, time_ns;
+    if (readlink("/proc/self", pid, sizeof pid - 1) <= 0 ||
+        strtoll(pid, NULL, 10) != getpid() || stat("/proc/self/ns/pid", &ns))
+        return 0;
+    uint64_t time = stat("/proc/self/ns/time", &time_ns) ? 0 : time_ns.st_ino;
+    return ns.st_ino ^ time << 32;
+}
+
 void
 rlk_process_self(struct rlk_process *ret)
 {
     struct process_stat self;
-    struct stat st;
     ret->pid = getpid();
     ret->started = read_process_stat(ret->pid, &self) ? 0 : self.started;
-    ret->namespace = stat("/proc/self/ns/pid", &st) ? 0 : st.st_ino;
+    ret->namespace = own_namespace();
 }
 
-/* A zombie whose other threads still run is alive. */
+/* What /proc does not show may be hidden (mount option hidepid): only kill(2)
+ * tells that there is no such process. A zombie whose other threads still run
+ * is alive. */
 bool
 rlk_process_is_gone(int64_t pid, uint64_t started)
 {
     struct process_stat process;
-    int rc = read_process_stat(pid, &process);
-    if (rc)
-        return (rc == ENOENT || rc == ESRCH) && access("/proc/self", F_OK) == 0;
+    if (pid <= 0 || (kill((pid_t)pid, 0) == -1 && errno == ESRCH))
+        return true;
+    if (read_process_stat(pid, &process))
+        return false;
     return process.started != started ||
            (strchr("ZX", process.state) && process.threads <= 1);
 }

@@ -31,7 +31,8 @@ bool rlk_byte_is_taken(int fd, int64_t offset);
 struct rlk_process {
     int64_t pid;
     uint64_t started;   /* ticks after boot; 0: unknown */
-    uint64_t namespace; /* the pid namespace's inode; 0: unknown */
+    uint64_t namespace; /* within which pid and started mean something; 0:
+                           unknown */
 };
 void rlk_process_self(struct rlk_process *ret);
 /* Surely gone? Only asked within one pid namespace. */
