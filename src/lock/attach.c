@@ -218,16 +218,18 @@ write_anew(struct rlk_attachment *a, const char *boot_id, rowlock_error *err)
     if (before >= sizeof t.h->magic && t.h->magic && t.h->magic != RLK_MAGIC)
         return rlk_fail(err, ROWLOCK_UNSUPPORTED, "\"%s\" is not a lock table",
                         a->path);
-    uint64_t poison = 0;
-    if (before >= size && t.h->magic == RLK_MAGIC &&
-        t.h->layout_version == RLK_LAYOUT_VERSION &&
-        strncmp(t.h->boot_id, boot_id, sizeof t.h->boot_id) == 0)
-        poison = t.h->poison;
     RLK_PUBLISH(t.h->magic, 0);
-    memset(t.map, 0, size);
+    if (before < size || t.h->layout_version != RLK_LAYOUT_VERSION ||
+        strncmp(t.h->boot_id, boot_id, sizeof t.h->boot_id) != 0)
+        RLK_PUT(t.h->poison, 0);
+    /* It stays in place, and so does what tells whether it counts: we may die
+     * here too. */
+    memset(&t.h->latch, 0,
+           offsetof(struct rlk_header, poison) -
+               offsetof(struct rlk_header, latch));
+    memset(t.h + 1, 0, size - sizeof *t.h);
     rlk_table_format(&t, RLK_SEGMENT);
     rlk_put_bytes(t.h->boot_id, boot_id, strlen(boot_id) + 1);
-    RLK_PUT(t.h->poison, poison);
     RLK_PUBLISH(t.h->magic, RLK_MAGIC);
     return 0;
 }
