@@ -109,7 +109,8 @@ ROWLOCK_API void rowlock_locks_close(rowlock_locks *s);
  * wait_ms: see the wait policies. Errors: 55P03 (NOWAIT or SKIP LOCKED met a
  * holder, timeout; with SKIP LOCKED *err is not filled), 40P01, 57014, 53200,
  * 58030, 08006 (this owner was declared dead, or the file was replaced). On
- * failure nothing is held that was not held before. */
+ * failure nothing is held that was not held before (while another process is
+ * stopped inside the lock table: as soon as it goes on and s is used again). */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_take(rowlock_locks *s,
                                                       const rowlock_name *name,
                                                       enum rowlock_mode mode,
@@ -160,8 +161,9 @@ typedef struct rowlock_lock_info {
 } rowlock_lock_info;
 
 /** Everyone's locks, by name, holders before waiters, waiters in the order in
- * which they will be served. One moment's view of each name, not of the whole
- * table. *ret is the caller's: free it with rowlock_locks_list_free(). */
+ * which they will be served. One moment's view of each lock, not of the whole
+ * table: of a lock that changes hands meanwhile both owners may show. *ret is
+ * the caller's: free it with rowlock_locks_list_free(). */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_list(rowlock_locks *s,
                                                       rowlock_lock_info **ret,
                                                       size_t *ret_n,

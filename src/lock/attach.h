@@ -42,8 +42,9 @@ int rlk_claim(struct rlk_attachment *a, struct rlk_table *t, const char *label,
 /* Give back the slot and all its locks. */
 void rlk_unclaim(struct rlk_attachment *a, struct rlk_table *t,
                  const struct rlk_self *self);
-/* Give back the locks of an owner found dead, in pieces. */
+/* Give back the locks of an owner found dead, in pieces, as far as patience
+ * with the latch goes. */
 void rlk_bury(struct rlk_table *t, const struct rlk_self *self, uint32_t slot,
-              uint32_t incarnation);
+              uint32_t incarnation, const struct rlk_patience *patience);
 
 #endif

@@ -85,9 +85,9 @@ count_bypasses(struct rlk_table *t, const struct rlk_name *name, uint32_t mode,
         RLK_PUT(t->h->bypasses, t->h->bypasses + 1);
 }
 
-static int
-gate_keepers(struct rlk_table *t, const struct rlk_name *name, uint32_t mode,
-             uint64_t ticket, uint32_t ret_owners[])
+int
+rlk_gate_keepers(struct rlk_table *t, const struct rlk_name *name,
+                 uint32_t mode, uint64_t ticket, uint32_t ret_owners[RLK_LINES])
 {
     struct rlk_lock *heads[RLK_LINES];
     int n = bypassed_heads(t, name, mode, ticket, heads), kept = 0;
@@ -105,16 +105,7 @@ gate_closed(struct rlk_table *t, uint32_t owner, const struct rlk_name *name,
 {
     uint32_t keepers[RLK_LINES];
     return name->queue && rlk_owner_at(t, owner)->n_firm == 0 &&
-           gate_keepers(t, name, mode, ticket, keepers) > 0;
-}
-
-int
-rlk_gate_keepers(struct rlk_table *t, uint32_t index,
-                 uint32_t ret_owners[RLK_LINES])
-{
-    const struct rlk_lock *lock = rlk_lock_at(t, index);
-    return gate_keepers(t, rlk_name_at(t, lock->name), rlk_want(lock->word),
-                        lock->ticket, ret_owners);
+           rlk_gate_keepers(t, name, mode, ticket, keepers) > 0;
 }
 
 /* ---- holding ---- */
@@ -340,7 +331,7 @@ rlk_pump(struct rlk_table *t, uint32_t index)
         if (!next)
             return;
         if (++t->visits > RLK_MOST_VISITS) {
-            t->unpumped = index;
+            rlk_wake_later(t, next->owner);
             return;
         }
         serve(t, next);
@@ -384,15 +375,18 @@ rlk_reap(struct rlk_table *t, uint32_t slot, uint32_t incarnation)
     struct rlk_owner *owner = rlk_owner_at(t, slot);
     if (owner->incarnation != incarnation || !(incarnation & 1))
         return true;
-    while (owner->locks && t->visits < RLK_MOST_VISITS / 2 && !t->unpumped &&
-           !t->damaged)
-        rlk_lower(t, owner->locks, ROWLOCK_READ);
+    while (owner->locks && t->visits < RLK_MOST_VISITS / 2 && !t->damaged) {
+        if (rlk_lock_at(t, owner->locks)->owner != slot)
+            t->damaged = true;
+        else
+            rlk_lower(t, owner->locks, ROWLOCK_READ);
+    }
     if (t->damaged)
         return true;
-    if (owner->locks || t->unpumped)
+    if (owner->locks)
         return false;
-    RLK_PUBLISH(owner->incarnation, incarnation + 1);
     RLK_PUT(t->h->reaps, t->h->reaps + 1);
+    RLK_PUBLISH(owner->incarnation, incarnation + 1);
     return true;
 }
 

@@ -2,9 +2,8 @@
  * The rules of the lock table: who gets a lock, who waits, who is next.
  *
  * Pure: neither sleeps nor reads a clock, so that a simulator can run it under
- * every order of events. All functions need the latch. Who holds it gives it
- * back after a call that reached RLK_MOST_VISITS, wakes whom t->wake names, and
- * goes on (rlk_pump for t->unpumped) under a new hold. */
+ * every order of events. All functions need the latch. Who gives it back wakes
+ * whom t->wake names. */
 #ifndef RLK_LOCK_CORE_H
 #define RLK_LOCK_CORE_H
 
@@ -31,7 +30,8 @@ enum rlk_answer rlk_request(struct rlk_table *t, const struct rlk_request *r,
 void rlk_leave(struct rlk_table *t, uint32_t owner);
 /* Lower a held lock to mode; ROWLOCK_READ gives it back. */
 void rlk_lower(struct rlk_table *t, uint32_t lock, enum rowlock_mode mode);
-/* Grant what can be granted on a name. */
+/* Grant what can be granted on a name; at RLK_MOST_VISITS the next to be served
+ * is woken instead, to go on. */
 void rlk_pump(struct rlk_table *t, uint32_t name);
 /* Give back a dead or leaving owner's locks, RLK_MOST_VISITS at most, and at
  * the end its slot. True when all is done (or the incarnation is over). */
@@ -43,8 +43,10 @@ void rlk_pass_gate(struct rlk_table *t, uint32_t lock);
 bool rlk_conflict(uint32_t a, uint32_t b);
 /* Could owner's waiting lock be granted, but for the gate? */
 bool rlk_compatible(struct rlk_table *t, uint32_t lock);
-/* The waiters that close the gate for this waiting lock: slots. */
-int rlk_gate_keepers(struct rlk_table *t, uint32_t lock,
+/* The waiters for a name that close the gate for a request of this mode and
+ * ticket (UINT64_MAX: one that does not wait): slots. */
+int rlk_gate_keepers(struct rlk_table *t, const struct rlk_name *name,
+                     uint32_t mode, uint64_t ticket,
                      uint32_t ret_owners[RLK_LINES]);
 /* Is owner the next to be served among those that wait for its name? */
 bool rlk_first_in_line(struct rlk_table *t, uint32_t owner);

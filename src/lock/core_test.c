@@ -10,6 +10,7 @@
 
 #include "deadlock.h"
 #include "name.h"
+#include "session.h"
 
 enum { ROOM = 16 * RLK_SEGMENT };
 
@@ -332,15 +333,22 @@ test_gate__opens_when_its_keeper_leaves(void **state)
     assert_int_equal(held(3, 7), ROWLOCK_SHARE);
 }
 
+/* As key 0; does not count as a lock for the gate. */
+static void
+take_table(uint32_t owner)
+{
+    struct rlk_id table = id_of(0);
+    table.kind = ROWLOCK_TABLE;
+    uint32_t lock;
+    const struct rlk_request r = {owner, 0, &table, ROWLOCK_KEY_SHARE, true};
+    assert_int_equal(rlk_request(&w->t, &r, &lock), RLK_GRANTED);
+}
+
 static void
 test_gate__a_cycle_through_it_is_undone_without_a_victim(void **state)
 {
     (void)state;
-    struct rlk_id table = id_of(0);
-    table.kind = ROWLOCK_TABLE; /* does not count as a lock for the gate */
-    uint32_t lock;
-    const struct rlk_request r = {3, 0, &table, ROWLOCK_KEY_SHARE, true};
-    assert_int_equal(rlk_request(&w->t, &r, &lock), RLK_GRANTED);
+    take_table(3);
     take(1, 7, ROWLOCK_SHARE);
     take(2, 7, ROWLOCK_UPDATE); /* waits for 1 */
     bypass(7, RLK_GATE);
@@ -351,6 +359,53 @@ test_gate__a_cycle_through_it_is_undone_without_a_victim(void **state)
     assert_int_equal(held(3, 7), ROWLOCK_SHARE);
     assert_true(waits(1) && waits(2));
     assert_int_equal(w->t.h->deadlocks, 0);
+}
+
+static void
+test_gate__a_cycle_through_its_second_keeper_is_found(void **state)
+{
+    (void)state;
+    take_table(3);
+    take(1, 7, ROWLOCK_KEY_SHARE);
+    take(2, 7, ROWLOCK_SHARE);
+    take(4, 7, ROWLOCK_NO_KEY_UPDATE); /* for 2 */
+    take(5, 7, ROWLOCK_UPDATE);        /* for 1 and 2 */
+    bypass(7, RLK_GATE);
+    assert_int_equal(take(3, 7, ROWLOCK_SHARE), RLK_MUST_WAIT);  /* 4 and 5 */
+    assert_int_equal(take(1, 0, ROWLOCK_UPDATE), RLK_MUST_WAIT); /* for 3 */
+    assert_int_equal(search(1), RLK_NO_CYCLE);
+    assert_int_equal(held(3, 7), ROWLOCK_SHARE);
+    assert_int_equal(w->t.h->deadlocks, 0);
+}
+
+static void
+test_gate__its_keeper_is_named_to_who_does_not_wait(void **state)
+{
+    (void)state;
+    struct rlk_blocker blocker;
+    take(1, 7, ROWLOCK_SHARE);
+    take(2, 7, ROWLOCK_UPDATE);
+    bypass(7, RLK_GATE);
+    assert_int_equal(ask(3, 7, ROWLOCK_SHARE, false), RLK_MUST_WAIT);
+    uint32_t name = rlk_lock_at(&w->t, lock_of(1, 7))->name;
+    assert_int_equal(rlk_blockers(&w->t, name, 3, ROWLOCK_SHARE, &blocker, 1),
+                     1);
+    assert_int_equal(blocker.slot, 2);
+}
+
+static void
+test_blockers__one_is_found_behind_many_that_are_none(void **state)
+{
+    (void)state;
+    struct rlk_blocker blocker;
+    take(1, 7, ROWLOCK_SHARE);
+    for (uint32_t i = 2; i < 2 + 2 * RLK_MOST_VISITS; i++)
+        take(i, 7, ROWLOCK_KEY_SHARE);
+    uint32_t name = rlk_lock_at(&w->t, lock_of(1, 7))->name;
+    w->t.visits = 0;
+    assert_int_equal(
+        rlk_blockers(&w->t, name, 2000, ROWLOCK_NO_KEY_UPDATE, &blocker, 1), 1);
+    assert_int_equal(blocker.slot, 1);
 }
 
 /* ---- deadlocks ---- */
@@ -445,11 +500,10 @@ test_pump__grants_many_in_pieces(void **state)
     for (uint32_t i = 1; i <= MANY; i++)
         take(i, 7, ROWLOCK_SHARE);
     drop(0, 7);
-    while (w->t.unpumped) {
-        uint32_t name = w->t.unpumped;
+    for (uint32_t next; waits(next = w->t.wake[w->t.n_wake - 1]);) {
         assert_in_range(w->t.visits, 0, RLK_MOST_VISITS + 16);
-        w->t.unpumped = w->t.visits = 0;
-        rlk_pump(&w->t, name);
+        w->t.n_wake = w->t.visits = 0; /* who is woken goes on */
+        rlk_pump(&w->t, rlk_lock_at(&w->t, w->t.owners[next].waiting)->name);
     }
     for (uint32_t i = 1; i <= MANY; i++)
         assert_int_equal(held(i, 7), ROWLOCK_SHARE);
@@ -494,9 +548,14 @@ check_invariants(void)
             for (int k = 0; k < KEYS; k++)
                 assert_false(rlk_conflict(held(o, k), held(p, k)));
     for (uint32_t o = 0; o < OWNERS; o++) {
-        uint32_t lock = w->t.owners[o].waiting, keepers[RLK_LINES];
-        if (lock && rlk_compatible(&w->t, lock))
-            assert_int_not_equal(rlk_gate_keepers(&w->t, lock, keepers), 0);
+        uint32_t index = w->t.owners[o].waiting, keepers[RLK_LINES];
+        if (index == 0 || !rlk_compatible(&w->t, index))
+            continue;
+        const struct rlk_lock *lock = rlk_lock_at(&w->t, index);
+        const struct rlk_name *name = rlk_name_at(&w->t, lock->name);
+        assert_int_not_equal(rlk_gate_keepers(&w->t, name, rlk_want(lock->word),
+                                              lock->ticket, keepers),
+                             0);
     }
 }
 
@@ -584,6 +643,53 @@ test_damage__gives_an_answer_whatever_the_bytes(void **state)
     }
 }
 
+/* Damage was found; the next test shall not see it. */
+static void
+forgive(void)
+{
+    assert_true(w->t.damaged);
+    w->t.damaged = false;
+}
+
+static void
+test_damage__a_list_that_bites_its_tail_ends_a_search(void **state)
+{
+    (void)state;
+    take(1, 7, ROWLOCK_KEY_SHARE);
+    take(2, 7, ROWLOCK_SHARE);
+    take(3, 7, ROWLOCK_NO_KEY_UPDATE); /* for 2 */
+    struct rlk_lock *lock = rlk_lock_at(&w->t, lock_of(1, 7));
+    lock->peer_next = lock_of(1, 7);
+    uint32_t name = lock->name;
+    assert_int_equal(search(3), RLK_NO_CYCLE);
+    struct rlk_blocker blocker;
+    rlk_name_at(&w->t, name)->holders = lock_of(1, 7);
+    rlk_blockers(&w->t, name, 3, ROWLOCK_NO_KEY_UPDATE, &blocker, 1);
+    forgive();
+}
+
+static void
+test_damage__a_lock_of_another_ends_a_burial(void **state)
+{
+    (void)state;
+    take(1, 7, ROWLOCK_SHARE);
+    take(2, 7, ROWLOCK_SHARE);
+    w->t.owners[1].locks = lock_of(2, 7);
+    w->t.visits = 0;
+    assert_true(rlk_reap(&w->t, 1, 1));
+    forgive();
+}
+
+static void
+test_damage__a_count_beyond_the_table_is_not_grown_for(void **state)
+{
+    (void)state;
+    take(1, 7, ROWLOCK_SHARE);
+    w->t.h->used_locks = UINT32_MAX - 1;
+    take(1, 8, ROWLOCK_SHARE);
+    forgive();
+}
+
 int
 main(void)
 {
@@ -603,6 +709,9 @@ main(void)
         TEST(test_gate__closes_after_64_bypasses_for_owners_without_locks),
         TEST(test_gate__opens_when_its_keeper_leaves),
         TEST(test_gate__a_cycle_through_it_is_undone_without_a_victim),
+        TEST(test_gate__a_cycle_through_its_second_keeper_is_found),
+        TEST(test_gate__its_keeper_is_named_to_who_does_not_wait),
+        TEST(test_blockers__one_is_found_behind_many_that_are_none),
         TEST(test_deadlock__the_one_that_closed_the_cycle_finds_it),
         TEST(test_deadlock__two_sharers_that_both_upgrade),
         TEST(test_deadlock__a_queue_alone_makes_none),
@@ -611,6 +720,9 @@ main(void)
         TEST(test_names__are_found_while_the_buckets_grow),
         TEST(test_random__invariants_hold_after_each_event),
         TEST(test_damage__gives_an_answer_whatever_the_bytes),
+        TEST(test_damage__a_list_that_bites_its_tail_ends_a_search),
+        TEST(test_damage__a_lock_of_another_ends_a_burial),
+        TEST(test_damage__a_count_beyond_the_table_is_not_grown_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

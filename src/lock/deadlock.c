@@ -18,11 +18,13 @@
 
 struct step { /* an owner on the path */
     uint32_t owner;
-    uint32_t waits_for;  /* its waiting lock */
-    uint32_t via;        /* the lock by which the one before waits for it, or 0:
-                            by the gate */
-    uint32_t at;         /* the holder to look at next */
-    bool begun, blocked; /* holders looked at; one of them conflicts */
+    uint32_t waits_for; /* its waiting lock */
+    uint32_t via;       /* the lock by which the one before waits for it, or 0:
+                           by the gate */
+    uint32_t at;        /* the holder to look at next */
+    uint32_t n_looked;  /* how many were */
+    bool blocked;       /* one of them conflicts */
+    int n_keepers;      /* of the gate, looked at */
 };
 
 struct rlk_search {
@@ -140,17 +142,23 @@ close_cycle(struct rlk_search *s, struct rlk_table *t, uint32_t via)
     return RLK_CYCLE;
 }
 
-/* All holders were looked at and none conflicts: the gate keeps it back. */
+/* All holders were looked at and none conflicts: the gate keeps it back. Look
+ * at one more of its keepers. */
 static enum rlk_found
-follow_gate(struct rlk_search *s, struct rlk_table *t, const struct step *step)
+follow_gate(struct rlk_search *s, struct rlk_table *t, struct step *step)
 {
+    const struct rlk_lock *waiter = rlk_lock_at(t, step->waits_for);
     uint32_t keepers[RLK_LINES];
-    int n = rlk_gate_keepers(t, step->waits_for, keepers);
-    for (int i = 0; i < n; i++)
-        if (keepers[i] == s->start)
-            return close_cycle(s, t, 0);
-    for (int i = 0; i < n; i++)
-        push(s, t, keepers[i], 0);
+    int n = rlk_gate_keepers(t, rlk_name_at(t, waiter->name),
+                             rlk_want(waiter->word), waiter->ticket, keepers);
+    if (step->n_keepers >= n) {
+        s->depth--; /* all looked at */
+        return RLK_SEARCH_ON;
+    }
+    uint32_t keeper = keepers[step->n_keepers++];
+    if (keeper == s->start)
+        return close_cycle(s, t, 0);
+    push(s, t, keeper, 0);
     return RLK_SEARCH_ON;
 }
 
@@ -164,20 +172,17 @@ advance(struct rlk_search *s, struct rlk_table *t)
         return RLK_SEARCH_ON;
     }
     const struct rlk_lock *waiter = rlk_lock_at(t, step->waits_for);
-    if (!step->begun) {
-        step->begun = true;
+    if (step->n_looked++ == 0)
         step->at = rlk_name_at(t, waiter->name)->holders;
-    }
     if (step->at == 0 && step->blocked) {
         s->depth--; /* all looked at */
         return RLK_SEARCH_ON;
     }
-    if (step->at == 0) {
-        step->blocked = true;
+    if (step->at == 0)
         return follow_gate(s, t, step);
-    }
     const struct rlk_lock *holder = rlk_lock_at(t, step->at);
-    if (holder->name != waiter->name || rlk_held(holder->word) == 0) {
+    if (holder->name != waiter->name || rlk_held(holder->word) == 0 ||
+        step->n_looked > RLK_OWNERS) {
         restart(s, t); /* given back meanwhile: the list may lead elsewhere */
         return RLK_SEARCH_ON;
     }

@@ -49,7 +49,8 @@ swap(struct rlk_table *t, uint64_t expected, uint64_t wanted)
 }
 
 /* Our own slot: we never take it twice, and nobody else has our byte, so this
- * is one that claimed the slot before us and died. */
+ * is one that claimed the slot before us and died. An owner that ends does so
+ * in here: its end (incarnation + 1) does not make it dead. */
 static bool
 is_dead(struct rlk_table *t, const struct rlk_self *self, uint64_t word)
 {
@@ -58,7 +59,7 @@ is_dead(struct rlk_table *t, const struct rlk_self *self, uint64_t word)
         return true; /* nobody can be called so: the word is damaged */
     if (slot == self->slot)
         return true;
-    return !t->world.alive(t->world.arg, slot, incarnation, true);
+    return !t->world.alive(t->world.arg, slot, incarnation + 1, true);
 }
 
 static bool
@@ -99,8 +100,9 @@ sleep_for_it(struct rlk_table *t, const struct rlk_self *self,
         word |= SLEEPERS;
         enum rlk_slept slept =
             rlk_sleep(low_half(t), (uint32_t)word, SLICE_MS * RLK_MS, patience);
+        /* Not only when the slice is over: signals may cut short each one. */
         bool same = RLK_LOOK(t->h->latch) == word;
-        if (slept != RLK_NEWS && same && take_from_dead(t, self, word))
+        if (same && take_from_dead(t, self, word))
             return RLK_LATCHED;
         if (slept == RLK_DEADLINE)
             return RLK_LATCH_DEADLINE;
@@ -120,12 +122,18 @@ rlk_latch_take(struct rlk_table *t, const struct rlk_self *self,
     }
     t->visits = 0;
     t->now_ms = rlk_clock_ms();
+    if (t->h->damaged)
+        t->damaged = true;
     return RLK_LATCHED;
 }
 
 void
 rlk_latch_give(struct rlk_table *t)
 {
+    /* What one cannot read no other may trust: a lock that was lost would be
+     * given away. */
+    if (t->damaged)
+        RLK_PUT(t->h->damaged, 1);
     uint64_t word = __atomic_exchange_n(&t->h->latch, 0, __ATOMIC_RELEASE);
     rlk_wrote();
     if (word & SLEEPERS)

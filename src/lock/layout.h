@@ -45,7 +45,7 @@ struct rlk_header {
     uint32_t free_lock, free_name, free_queue;
     uint32_t n_names, n_buckets;
     uint32_t used_owners; /* T: the highest slot ever used, + 1 */
-    uint32_t reserved;
+    uint32_t damaged;     /* T: a session met what cannot be: all stop */
     uint64_t next_ticket; /* T: arrivals, in order */
 
     /* What an operator asks: how often. Never decides anything. */

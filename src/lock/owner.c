@@ -13,6 +13,8 @@
 #include "attachment.h"
 #include "core.h"
 
+static const struct rlk_patience for_ever = {RLK_NO_DEADLINE, NULL};
+
 static bool
 is_own(const struct rlk_attachment *a, uint32_t slot)
 {
@@ -100,16 +102,10 @@ introduce(struct rlk_attachment *a, struct rlk_owner *owner, const char *label,
 
 void
 rlk_bury(struct rlk_table *t, const struct rlk_self *self, uint32_t slot,
-         uint32_t incarnation)
+         uint32_t incarnation, const struct rlk_patience *patience)
 {
-    const struct rlk_patience patience = {RLK_NO_DEADLINE, NULL};
     bool done = false;
-    while (!done) {
-        rlk_latch_take(t, self, &patience);
-        uint32_t rest = t->unpumped;
-        t->unpumped = 0;
-        if (rest)
-            rlk_pump(t, rest);
+    while (!done && rlk_latch_take(t, self, patience) == RLK_LATCHED) {
         done = rlk_reap(t, slot, incarnation);
         rlk_latch_give(t);
     }
@@ -125,7 +121,7 @@ bury_the_dead(struct rlk_attachment *a, struct rlk_table *t,
         uint32_t incarnation = RLK_LOOK(t->owners[slot].incarnation);
         if ((incarnation & 1) &&
             !rlk_owner_is_alive(a, slot, incarnation, false))
-            rlk_bury(t, self, slot, incarnation);
+            rlk_bury(t, self, slot, incarnation, &for_ever);
     }
 }
 
@@ -142,9 +138,8 @@ rlk_claim(struct rlk_attachment *a, struct rlk_table *t, const char *label,
     struct rlk_self self = {slot, (before + 1) | 1, a->scratch};
     introduce(a, owner, label, byte_only);
     if (before & 1)
-        rlk_bury(t, &self, slot, before);
-    const struct rlk_patience patience = {RLK_NO_DEADLINE, NULL};
-    rlk_latch_take(t, &self, &patience);
+        rlk_bury(t, &self, slot, before, &for_ever);
+    rlk_latch_take(t, &self, &for_ever);
     if (t->h->used_owners <= slot)
         RLK_PUT(t->h->used_owners, slot + 1);
     RLK_PUBLISH(owner->incarnation, self.incarnation);
@@ -158,6 +153,6 @@ void
 rlk_unclaim(struct rlk_attachment *a, struct rlk_table *t,
             const struct rlk_self *self)
 {
-    rlk_bury(t, self, self->slot, self->incarnation);
+    rlk_bury(t, self, self->slot, self->incarnation, &for_ever);
     free_slot(a, self->slot);
 }

@@ -12,6 +12,7 @@
 #include "name.h"
 
 enum { HURRY_MS = 100 }; /* how long NOWAIT bears a latch that is held */
+static const struct rlk_patience for_ever = {RLK_NO_DEADLINE, NULL};
 
 const char *
 rowlock_mode_name(enum rowlock_mode mode)
@@ -50,18 +51,25 @@ declared_dead(rowlock_error *err)
     return ROWLOCK_CONNECTION;
 }
 
+int
+rlk_exit(rowlock_locks *s, rowlock_error *err)
+{
+    rlk_latch_give(&s->table);
+    if (!s->table.damaged)
+        return 0;
+    rlk_fail(err, ROWLOCK_IO, "the lock table is damaged");
+    rlk_hint(err, "Stop all programs that use the database: the next one to "
+                  "start writes it anew.");
+    return ROWLOCK_IO;
+}
+
 /* What a wait left behind when it could not get the latch at its end. */
 static void
 clean_up(rowlock_locks *s)
 {
-    struct rlk_table *t = &s->table;
-    uint32_t rest = t->unpumped;
-    t->unpumped = 0;
-    if (rest)
-        rlk_pump(t, rest);
-    if (s->left_waiting)
-        rlk_leave(t, s->self.slot);
-    s->left_waiting = false;
+    uint32_t lock = s->left_lock;
+    s->left_lock = 0;
+    rlk_lower(&s->table, lock, s->left_mode);
 }
 
 int
@@ -80,21 +88,11 @@ rlk_enter(rowlock_locks *s, const struct rlk_patience *patience,
         rlk_latch_give(&s->table);
         return declared_dead(err);
     }
-    if (s->table.unpumped || s->left_waiting)
+    if (s->table.damaged)
+        return rlk_exit(s, err);
+    if (s->left_lock)
         clean_up(s);
     return 0;
-}
-
-int
-rlk_exit(rowlock_locks *s, rowlock_error *err)
-{
-    rlk_latch_give(&s->table);
-    if (!s->table.damaged)
-        return 0;
-    rlk_fail(err, ROWLOCK_IO, "the lock table is damaged");
-    rlk_hint(err, "Stop all programs that use the database: the next one to "
-                  "start writes it anew.");
-    return ROWLOCK_IO;
 }
 
 /* ---- opening and closing ---- */
@@ -179,6 +177,8 @@ rowlock_locks_inherit(rowlock_locks *s, rowlock_error *err)
 void
 rowlock_locks_cancel(rowlock_locks *s)
 {
+    if (!s || rlk_attachment_is_forked(s->attachment))
+        return;
     __atomic_store_n(&s->cancelled, 1, __ATOMIC_RELEASE);
     rlk_wake(&s->table.owners[s->self.slot].wake);
 }
@@ -213,6 +213,8 @@ static enum rowlock_mode
 mode_of(const rowlock_locks *s, uint32_t lock)
 {
     struct rlk_table *t = (struct rlk_table *)&s->table;
+    if (lock && lock == s->left_lock)
+        return s->left_mode;
     return lock ? rlk_held(RLK_LOOK(rlk_lock_at(t, lock)->word)) : ROWLOCK_READ;
 }
 
@@ -235,11 +237,12 @@ rowlock_locks_mark(const rowlock_locks *s)
 
 /* ---- taking ---- */
 
-static void release(rowlock_locks *s, size_t mark);
+static void release(rowlock_locks *s, size_t mark,
+                    const struct rlk_patience *patience);
 
 static void
 remember(rowlock_locks *s, const struct rlk_asking *asking, uint32_t lock,
-         uint32_t before)
+         enum rowlock_mode before)
 {
     if (asking->name->kind == ROWLOCK_WRITER)
         s->writer = lock;
@@ -259,7 +262,7 @@ refused(rowlock_locks *s, const struct rlk_asking *asking, bool *ret_again,
         name ? rlk_blockers(t, name, s->self.slot, asking->mode, blockers, 32)
              : 0;
     RLK_TRY(rlk_exit(s, err));
-    *ret_again = rlk_bury_dead_blockers(s, blockers, n);
+    *ret_again = rlk_bury_dead_blockers(s, blockers, n, &asking->patience);
     if (*ret_again)
         return 0;
     if (asking->wait_ms == ROWLOCK_SKIP_LOCKED)
@@ -280,7 +283,8 @@ ask(rowlock_locks *s, const struct rlk_asking *asking, uint32_t held,
         .mode = asking->mode,
         .may_wait = asking->wait_ms >= 0,
     };
-    uint32_t lock = 0, before = mode_of(s, held);
+    uint32_t lock = 0;
+    enum rowlock_mode before = mode_of(s, held);
     *ret_again = false;
     RLK_TRY(rlk_enter(s, &asking->patience, err));
     enum rlk_answer answer = rlk_request(&s->table, &request, &lock);
@@ -292,37 +296,34 @@ ask(rowlock_locks *s, const struct rlk_asking *asking, uint32_t held,
         return rlk_attachment_grow(s->attachment, &s->table, &s->self, err);
     }
     if (answer == RLK_MUST_WAIT)
-        RLK_TRY(rlk_wait_for_grant(s, lock, asking, err));
+        RLK_TRY(rlk_wait_for_grant(s, lock, before, asking, err));
     remember(s, asking, lock, before);
     return 0;
 }
 
-static void
-set_patience(struct rlk_asking *asking, const uint32_t *cancelled)
+static int64_t
+deadline(int32_t wait_ms)
 {
-    int64_t limit_ms = asking->wait_ms < 0 ? HURRY_MS : asking->wait_ms;
-    asking->patience.cancelled = cancelled;
-    asking->patience.deadline_ns =
-        limit_ms ? rlk_clock_ns() + limit_ms * RLK_MS : RLK_NO_DEADLINE;
+    int64_t limit_ms = wait_ms < 0 ? HURRY_MS : wait_ms;
+    return limit_ms ? rlk_clock_ns() + limit_ms * RLK_MS : RLK_NO_DEADLINE;
 }
 
+/* asking: all but the id. */
 static int
-take(rowlock_locks *s, const rowlock_name *name, enum rowlock_mode mode,
-     int32_t wait_ms, rowlock_error *err)
+take(rowlock_locks *s, struct rlk_asking *asking, rowlock_error *err)
 {
-    struct rlk_asking asking = {.name = name, .mode = mode, .wait_ms = wait_ms};
-    rlk_name_hash(name, asking.id.hash);
-    uint32_t held = find_held(s, name->kind, asking.id.hash);
-    if (mode_of(s, held) >= mode)
+    const rowlock_name *name = asking->name;
+    rlk_name_hash(name, asking->id.hash);
+    uint32_t held = find_held(s, name->kind, asking->id.hash);
+    if (mode_of(s, held) >= asking->mode)
         return 0;
     if (!rlk_log_reserve(&s->log))
         return rlk_out_of_memory(err);
-    asking.id.kind = (uint8_t)name->kind;
-    rlk_name_label(name, asking.id.label);
-    set_patience(&asking, &s->cancelled);
+    asking->id.kind = (uint8_t)name->kind;
+    rlk_name_label(name, asking->id.label);
     for (;;) { /* each turn buried a dead owner or made room */
         bool again;
-        RLK_TRY(ask(s, &asking, held, &again, err));
+        RLK_TRY(ask(s, asking, held, &again, err));
         if (!again)
             return 0;
     }
@@ -331,15 +332,17 @@ take(rowlock_locks *s, const rowlock_name *name, enum rowlock_mode mode,
 /* A record lock implies KEY SHARE on its table: first, so that who takes the
  * whole table is not overtaken for ever by who has records of it. */
 static int
-take_with_table(rowlock_locks *s, const rowlock_name *name,
-                enum rowlock_mode mode, int32_t wait_ms, rowlock_error *err)
+take_with_table(rowlock_locks *s, struct rlk_asking *asking, rowlock_error *err)
 {
-    if (name->kind == ROWLOCK_RECORD) {
+    if (asking->name->kind == ROWLOCK_RECORD) {
         const rowlock_name table = {.kind = ROWLOCK_TABLE,
-                                    .table = name->table};
-        RLK_TRY(take(s, &table, ROWLOCK_KEY_SHARE, wait_ms, err));
+                                    .table = asking->name->table};
+        struct rlk_asking for_table = *asking;
+        for_table.name = &table;
+        for_table.mode = ROWLOCK_KEY_SHARE;
+        RLK_TRY(take(s, &for_table, err));
     }
-    return take(s, name, mode, wait_ms, err);
+    return take(s, asking, err);
 }
 
 int
@@ -353,9 +356,12 @@ rowlock_locks_take(rowlock_locks *s, const rowlock_name *name,
     if (rlk_attachment_is_forked(s->attachment) || is_over(s) ||
         (mark == 0 && s->writer == 0))
         RLK_TRY(rowlock_locks_check(s, err));
-    int rc = take_with_table(s, name, mode, wait_ms, err);
+    struct rlk_asking asking = {.name = name, .mode = mode, .wait_ms = wait_ms};
+    asking.patience = (struct rlk_patience){deadline(wait_ms), &s->cancelled};
+    int rc = take_with_table(s, &asking, err);
     if (rc && s->log.n > mark)
-        release(s, mark);
+        release(s, mark,
+                &(struct rlk_patience){deadline(ROWLOCK_NOWAIT), NULL});
     if (rc == ROWLOCK_CANCELLED)
         __atomic_store_n(&s->cancelled, 0, __ATOMIC_RELEASE);
     return rc;
@@ -374,7 +380,7 @@ static void
 walk_back(rowlock_locks *s, size_t mark)
 {
     struct rlk_table *t = &s->table;
-    while (s->log.n > mark && t->visits < RLK_MOST_VISITS / 2 && !t->unpumped) {
+    while (s->log.n > mark && t->visits < RLK_MOST_VISITS / 2) {
         struct rlk_entry entry = rlk_log_pop(&s->log);
         if (entry.lock == 0)
             continue;
@@ -390,23 +396,23 @@ forget_everything(rowlock_locks *s)
 {
     rlk_log_done(&s->log);
     s->writer = 0;
+    s->left_lock = 0;
 }
 
+/* When patience with the latch ends, the rest stays in the log, for later. */
 static void
-release(rowlock_locks *s, size_t mark)
+release(rowlock_locks *s, size_t mark, const struct rlk_patience *patience)
 {
-    static const struct rlk_patience for_ever = {RLK_NO_DEADLINE, NULL};
+    int rc;
     do {
-        if (rlk_enter(s, &for_ever, NULL)) {
-            forget_everything(s);
-            return;
+        rc = rlk_enter(s, patience, NULL);
+        if (rc == 0) {
+            walk_back(s, mark);
+            rc = rlk_exit(s, NULL);
         }
-        walk_back(s, mark);
-        if (rlk_exit(s, NULL)) {
-            forget_everything(s);
-            return;
-        }
-    } while (s->log.n > mark || s->table.unpumped);
+    } while (rc == 0 && s->log.n > mark);
+    if (rc && rc != ROWLOCK_NOT_AVAILABLE)
+        forget_everything(s);
 }
 
 void
@@ -417,14 +423,13 @@ rowlock_locks_release_to(rowlock_locks *s, size_t mark)
     const rowlock_name writer = {.kind = ROWLOCK_WRITER};
     if (mark == 0)
         rowlock_locks_drop(s, &writer);
-    if (s->log.n > mark)
-        release(s, mark);
+    if (s->log.n > mark || s->left_lock)
+        release(s, mark, &for_ever);
 }
 
 void
 rowlock_locks_drop(rowlock_locks *s, const rowlock_name *name)
 {
-    static const struct rlk_patience for_ever = {RLK_NO_DEADLINE, NULL};
     uint32_t hash[4];
     if (!s || rlk_attachment_is_forked(s->attachment) ||
         !rlk_name_is_whole(name))
@@ -441,6 +446,4 @@ rowlock_locks_drop(rowlock_locks *s, const rowlock_name *name)
         rlk_lower(&s->table, lock, ROWLOCK_READ);
         rlk_exit(s, NULL);
     }
-    if (s->table.unpumped)
-        release(s, s->log.n);
 }

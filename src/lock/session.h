@@ -17,7 +17,10 @@ struct rowlock_locks {
     struct rlk_search *search; /* made at the first wait */
     uint32_t writer;           /* the writer slot's lock, or 0 */
     uint32_t cancelled;        /* atomic */
-    bool left_waiting; /* the latch was stuck when a wait ended: clean up */
+    /* When the latch was stuck as a wait ended: the lock that was waited for,
+     * maybe granted since, and to what it goes back; or 0. */
+    uint32_t left_lock;
+    enum rowlock_mode left_mode;
     rowlock_locks_options options;
 };
 
@@ -43,17 +46,19 @@ struct rlk_blocker {
     char label[RLK_OWNER_LABEL];
 };
 /* Under the latch: owners that keep owner's request for mode on a name from
- * being granted, most at most. */
+ * being granted, most at most; at least one, if there is one. */
 uint32_t rlk_blockers(struct rlk_table *t, uint32_t name, uint32_t owner,
                       uint32_t mode, struct rlk_blocker *ret, uint32_t most);
 
 /* Sleep until lock, queued by this session, is granted; else it is no longer
- * queued. Errors: 55P03, 40P01, 57014, 08006, 58030. */
+ * queued, and held as before. Errors: 55P03, 40P01, 57014, 08006, 58030. */
 int rlk_wait_for_grant(rowlock_locks *s, uint32_t lock,
+                       enum rowlock_mode before,
                        const struct rlk_asking *asking, rowlock_error *err);
 /* Bury those of n blockers that are dead; true when there was one. */
 bool rlk_bury_dead_blockers(rowlock_locks *s,
-                            const struct rlk_blocker *blockers, uint32_t n);
+                            const struct rlk_blocker *blockers, uint32_t n,
+                            const struct rlk_patience *patience);
 /* Fill err with 55P03, the message and who holds it. */
 int rlk_not_available(const struct rlk_asking *asking, const char *message,
                       const struct rlk_blocker *blocker, rowlock_error *err);

@@ -59,6 +59,16 @@ rlk_table_spare(struct rlk_table *t)
     return &t->spare;
 }
 
+/* Is there room for one more, behind those once used? */
+static bool
+has_next(struct rlk_table *t, uint32_t index)
+{
+    uint32_t capacity = RLK_LOOK(t->h->capacity);
+    if (index == 0 || index > capacity || capacity % RLK_SEGMENT)
+        t->damaged = true; /* or it would grow for ever */
+    return !t->damaged && rlk_in_reach(t, index);
+}
+
 uint32_t
 rlk_lock_alloc(struct rlk_table *t)
 {
@@ -68,7 +78,7 @@ rlk_lock_alloc(struct rlk_table *t)
         return index;
     }
     index = t->h->used_locks;
-    if (index == 0 || !rlk_in_reach(t, index))
+    if (!has_next(t, index))
         return 0;
     /* An older table may have left something here: free it before it counts. */
     RLK_PUBLISH(rlk_lock_at(t, index)->word, 0);
@@ -162,7 +172,7 @@ rlk_name_alloc(struct rlk_table *t, const struct rlk_id *id)
     uint32_t index = t->h->free_name;
     if (index == 0) {
         index = t->h->used_names;
-        if (index == 0 || !rlk_in_reach(t, index))
+        if (!has_next(t, index))
             return 0;
         RLK_PUT(t->h->used_names, index + 1);
     } else {

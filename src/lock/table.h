@@ -40,10 +40,9 @@ struct rlk_table {
     uint32_t capacity;        /* of the header, as last checked */
     struct rlk_world world;
     bool damaged;
-    int64_t now_ms;    /* the time, set by who takes the latch */
-    uint32_t visits;   /* entries seen since the latch was taken */
-    uint32_t unpumped; /* a name whose waiters were not all looked at */
-    uint32_t n_wake;   /* owners to be woken after the latch is given back */
+    int64_t now_ms;  /* the time, set by who takes the latch */
+    uint32_t visits; /* entries seen since the latch was taken */
+    uint32_t n_wake; /* owners to be woken after the latch is given back */
     uint32_t wake[RLK_MOST_VISITS + 2 * RLK_LINES];
     union {
         struct rlk_lock lock;

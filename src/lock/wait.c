@@ -18,6 +18,7 @@ struct wait {
     rowlock_locks *s;
     const struct rlk_asking *asking;
     uint32_t lock;
+    enum rowlock_mode before; /* what was held */
     int64_t began_ns;
     bool noticed; /* on_wait was called */
     bool first;   /* in line */
@@ -45,19 +46,22 @@ rlk_blockers(struct rlk_table *t, uint32_t index, uint32_t owner, uint32_t mode,
              struct rlk_blocker *ret, uint32_t most)
 {
     const struct rlk_name *name = rlk_name_at(t, index);
-    uint32_t n = 0;
+    uint32_t n = 0, seen = 0;
     for (uint32_t i = name->holders; i && n < most && !t->damaged;) {
         const struct rlk_lock *held = rlk_lock_at(t, i);
         if (held->owner != owner && rlk_conflict(mode, rlk_held(held->word)))
             describe(t, held->owner, held, &ret[n++]);
         i = held->peer_next;
-        if (++t->visits > RLK_MOST_VISITS)
+        if (++seen > RLK_OWNERS)
+            t->damaged = true;
+        if (++t->visits > RLK_MOST_VISITS && n)
             break;
     }
     uint32_t waiting = rlk_owner_at(t, owner)->waiting, keepers[RLK_LINES];
-    if (n || waiting == 0)
+    uint64_t ticket = waiting ? rlk_lock_at(t, waiting)->ticket : UINT64_MAX;
+    if (n)
         return n;
-    int n_keepers = rlk_gate_keepers(t, waiting, keepers);
+    int n_keepers = rlk_gate_keepers(t, name, mode, ticket, keepers);
     for (int i = 0; i < n_keepers && n < most; i++)
         describe(t, keepers[i], NULL, &ret[n++]);
     return n;
@@ -65,7 +69,7 @@ rlk_blockers(struct rlk_table *t, uint32_t index, uint32_t owner, uint32_t mode,
 
 bool
 rlk_bury_dead_blockers(rowlock_locks *s, const struct rlk_blocker *blockers,
-                       uint32_t n)
+                       uint32_t n, const struct rlk_patience *patience)
 {
     struct rlk_table *t = &s->table;
     bool any = false;
@@ -73,7 +77,7 @@ rlk_bury_dead_blockers(rowlock_locks *s, const struct rlk_blocker *blockers,
         const struct rlk_blocker *b = &blockers[i];
         if (t->world.alive(t->world.arg, b->slot, b->incarnation, true))
             continue;
-        rlk_bury(t, &s->self, b->slot, b->incarnation);
+        rlk_bury(t, &s->self, b->slot, b->incarnation, patience);
         any = true;
     }
     return any;
@@ -123,7 +127,10 @@ give_up(struct wait *w, int code)
     rowlock_locks *s = w->s;
     const struct rlk_patience patience = {rlk_clock_ns() + 100 * RLK_MS, NULL};
     int rc = rlk_enter(s, &patience, NULL);
-    s->left_waiting = rc == ROWLOCK_NOT_AVAILABLE;
+    if (rc == ROWLOCK_NOT_AVAILABLE) {
+        s->left_lock = w->lock;
+        s->left_mode = w->before;
+    }
     if (rc)
         return code;
     bool granted = is_granted(w);
@@ -190,6 +197,8 @@ look_around(struct wait *w, rowlock_error *err)
     struct rlk_table *t = &s->table;
     RLK_TRY(rlk_enter(s, &w->asking->patience, err));
     const struct rlk_lock *lock = rlk_lock_at(t, w->lock);
+    /* Who gave the name back may have been cut short, or have died. */
+    rlk_pump(t, lock->name);
     w->n_blockers = 0;
     if (!is_granted(w)) {
         w->first = rlk_first_in_line(t, s->self.slot);
@@ -198,7 +207,7 @@ look_around(struct wait *w, rowlock_error *err)
                          w->blockers, MOST_BLOCKERS);
     }
     RLK_TRY(rlk_exit(s, err));
-    rlk_bury_dead_blockers(s, w->blockers, w->n_blockers);
+    rlk_bury_dead_blockers(s, w->blockers, w->n_blockers, &w->asking->patience);
     tell(w);
     return search(w, err);
 }
@@ -235,11 +244,15 @@ sleep_until_granted(struct wait *w, rowlock_error *err)
 }
 
 int
-rlk_wait_for_grant(rowlock_locks *s, uint32_t lock,
+rlk_wait_for_grant(rowlock_locks *s, uint32_t lock, enum rowlock_mode before,
                    const struct rlk_asking *asking, rowlock_error *err)
 {
-    struct wait w = {.s = s, .asking = asking, .lock = lock, .first = true};
-    w.began_ns = rlk_clock_ns();
+    struct wait w = {.s = s,
+                     .asking = asking,
+                     .lock = lock,
+                     .before = before,
+                     .first = true,
+                     .began_ns = rlk_clock_ns()};
     if (!s->search)
         s->search = rlk_search_new();
     int rc = s->search ? search(&w, err) : rlk_out_of_memory(err);
