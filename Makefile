@@ -46,12 +46,12 @@ bench:
 	@$(BUILD)/bench/lock
 	@bench/import.py $(BUILD)/src/cli/rowlock
 
-#: make tsan     the unit tests and storms under ThreadSanitizer
+#: make tsan     the unit tests and a storm of threads under ThreadSanitizer
 tsan:
 	@tools/install build test
 	@test -f build-tsan/build.ninja || meson setup build-tsan \
 		-Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
-	@tools/test build-tsan -t 5 --suite unit --suite storm
+	@tools/test build-tsan -t 5 --suite unit --suite threads
 
 #: make install  into the prefix of meson setup (/usr/local), with headers
 install: all
