@@ -203,6 +203,34 @@ test_constraint__is_named_by_its_sqlstate_and_columns(void **state)
     fixture_done(&f);
 }
 
+/* SQLite would store it, even twice. */
+static void
+test_null_primary_key__is_refused(void **state)
+{
+    (void)state;
+    fixture_init(&f, "CREATE TABLE t (a TEXT, b, n, PRIMARY KEY (a, b));"
+                     "INSERT INTO t VALUES ('x', 1, 0)");
+    struct rlk_conn *a = connect_to(&f);
+    rowlock_value blank[] = {rowlock_null(), ID(1)}, one = ID(1);
+    begin(a);
+    assert_int_equal(create(a, "t", "a,b", blank, 0, 0), ROWLOCK_CONSTRAINT);
+    assert_string_equal(last.sqlstate, "23502");
+    assert_string_equal(last.detail, "It is about: a.");
+    a->driver->rollback_to(a, 0);
+    assert_int_equal(create(a, "t", "b", &one, 0, 0), ROWLOCK_CONSTRAINT);
+    a->driver->rollback_to(a, 0);
+    assert_int_equal(
+        fetch(a, "t", rowlock_text("x"), ROWLOCK_UPDATE, ROWLOCK_WAIT, 0), 0);
+    assert_int_equal(save(a, "t", 0, "b", rowlock_null(), 0),
+                     ROWLOCK_CONSTRAINT);
+    assert_string_equal(last.detail, "It is about: b.");
+    a->driver->rollback_to(a, 0);
+    commit(a);
+    assert_string_equal(look(&f, "SELECT a, b, n FROM t"), "x|1|0");
+    hang_up(a);
+    fixture_done(&f);
+}
+
 static void
 test_select__filters_orders_and_pages(void **state)
 {
@@ -580,6 +608,7 @@ main(void)
         TEST(test_write__answers_the_record_as_stored),
         TEST(test_rollback__leaves_nothing),
         TEST(test_constraint__is_named_by_its_sqlstate_and_columns),
+        TEST(test_null_primary_key__is_refused),
         TEST(test_select__filters_orders_and_pages),
         TEST(test_prefix__takes_letters_of_patterns_as_they_are),
         TEST(test_lookup__finds_all_keys_in_one_snapshot),

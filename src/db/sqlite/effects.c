@@ -157,7 +157,6 @@ note_blocked(struct rlk_sqlite *c, const struct rlk_table *t,
 }
 
 /* False: another session holds it. */
-/* False: another session holds it. */
 static bool
 take_free(struct rlk_sqlite *c, const struct rlk_table *t,
           const rowlock_value *key, enum rowlock_mode mode)
@@ -287,10 +286,31 @@ keep_new_row(struct rlk_sqlite *c, const struct change *ch)
     }
 }
 
+/* SQLite lets NULL into a primary key that is no rowid, even twice. Such a
+ * record has no name, so nobody could lock it. */
+static bool
+refuse_null_key(struct rlk_sqlite *c, const struct change *ch)
+{
+    const struct rlk_table *t = &ch->table->base;
+    rowlock_error *err = &c->effects.err;
+    for (size_t i = 0; i < t->n_primary_key; i++) {
+        if (ch->new_key[i].type != ROWLOCK_NULL)
+            continue;
+        c->effects.rc = rlk_fail(err, ROWLOCK_CONSTRAINT,
+                                 "a primary key column must have a value");
+        rlk_sqlstate(err, "23502");
+        rlk_detail(err, "It is about: %s.", t->columns[t->primary_key[i]].name);
+        return true;
+    }
+    return false;
+}
+
 static void
 see_target(struct rlk_sqlite *c, const struct change *ch)
 {
     c->effects.done = true;
+    if (ch->new_row && refuse_null_key(c, ch))
+        return;
     if (ch->old_row && !is_expected(c, ch))
         c->effects.stranger = true;
     if (ch->new_row && c->effects.target.new_row)
