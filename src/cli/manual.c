@@ -93,6 +93,17 @@ print_statuses(const struct rlk_command *command)
         print_tagged(s->status, s->means);
 }
 
+/* Lines stay as they are: an example may have several. */
+static void
+print_example(const struct rlk_example *example)
+{
+    printf(".PP\n");
+    print_text(example->says);
+    printf(":\n.PP\n.RS 4\n.nf\nrowlock ");
+    print_text(example->line);
+    printf("\n.fi\n.RE\n");
+}
+
 static void
 print_command_page(const struct rlk_command *command)
 {
@@ -105,11 +116,8 @@ print_command_page(const struct rlk_command *command)
     print_text(command->operands);
     print_text(command->takes_program ? " -- COMMAND [ARGUMENT ...]\n" : "\n");
     printf(".SH EXAMPLES\n");
-    for (int i = 0; i < RLK_EXAMPLES; i++) {
-        char line[256];
-        snprintf(line, sizeof line, "rowlock %s", command->examples[i].line);
-        print_tagged(line, command->examples[i].says);
-    }
+    for (int i = 0; i < RLK_EXAMPLES; i++)
+        print_example(&command->examples[i]);
     printf(".SH DESCRIPTION\n");
     print_paragraphs(command->description);
     printf(".SH OPTIONS\n");

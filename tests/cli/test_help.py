@@ -61,6 +61,7 @@ class Help(CliTest):
             self.assertTrue(page.startswith(".TH "), page[:40])
             self.assertIn(".SH NAME", page)
             self.assertNotIn("\n'", page)
+            self.assertNotRegex(page, r"\.TP\n.*\\e\n")  # a tag of two lines
 
     def test_the_completions_are_good_bash(self):
         script = self.run_rowlock("help", "--completions").stdout

@@ -102,3 +102,14 @@ class Package(ToolTest):
         installed = [path.name for path in self.top.glob("root/**/include/rowlock/*")]
         self.assertEqual(sorted(installed),
                          sorted(path.name for path in (TOP / "include/rowlock").iterdir()))
+
+    def test_pages_and_completions_are_installed(self):
+        pages = {path.name for path in self.top.glob("root/**/man/man1/*")}
+        self.assertIn("rowlock.1", pages)
+        program = next(self.top.glob("root/**/bin/rowlock"))
+        for line in self.run_tool(program, "help", env=self.env).stdout.splitlines():
+            if line.startswith("  "):
+                self.assertIn(f"rowlock-{line.split()[0]}.1", pages)
+        scripts = list(self.top.glob("root/**/bash-completion/completions/*"))
+        self.assertEqual([path.name for path in scripts], ["rowlock.bash"])
+        self.assertIn("complete -o default", scripts[0].read_text())
