@@ -145,7 +145,7 @@ class Targets(BadTest):
         (self.top / "t.yaml").chmod(0o644)
         self.top.chmod(0o555)
         try:
-            self.refused("t.db", **options)
+            self.refused("could not open 't.db': Permission denied", **options)
         finally:
             self.top.chmod(0o755)
         self.assertFalse((self.top / "t.db").exists())

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -24,6 +25,17 @@ struct creation {
     rowlock_error *err;
 };
 
+/* Where SQLite may not create a file it tries to read it, and tells of that:
+ * the errno of its folder, or ENOENT. */
+static int
+why_not_there(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder RLK_AUTOFREE =
+        slash ? rlk_strndup(path, (size_t)(slash - path) + 1) : rlk_strdup(".");
+    return folder && access(folder, W_OK) ? errno : ENOENT;
+}
+
 static int
 fail(const struct creation *c, const char *doing)
 {
@@ -33,6 +45,8 @@ fail(const struct creation *c, const char *doing)
     const char *why = (code & 0xFF) == SQLITE_NOTADB ? "it is not a database"
                                                      : sqlite3_errmsg(c->db);
     errno = sqlite3_system_errno(c->db);
+    if (errno == ENOENT)
+        errno = why_not_there(c->path);
     if ((code & 0xFF) == SQLITE_CANTOPEN && errno)
         return rlk_fail_errno(c->err, ROWLOCK_IO, "could not %s '%.100s'",
                               doing, c->path);
