@@ -681,6 +681,18 @@ test_damage__a_lock_of_another_ends_a_burial(void **state)
 }
 
 static void
+test_damage__a_lock_of_nobody_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct rlk_blocker blocker;
+    take(1, 7, ROWLOCK_UPDATE);
+    uint32_t name = rlk_lock_at(&w->t, lock_of(1, 7))->name;
+    w->t.owners[1].incarnation = 2;
+    rlk_blockers(&w->t, name, 3, ROWLOCK_UPDATE, &blocker, 1);
+    forgive();
+}
+
+static void
 test_damage__a_count_beyond_the_table_is_not_grown_for(void **state)
 {
     (void)state;
@@ -722,6 +734,7 @@ main(void)
         TEST(test_damage__gives_an_answer_whatever_the_bytes),
         TEST(test_damage__a_list_that_bites_its_tail_ends_a_search),
         TEST(test_damage__a_lock_of_another_ends_a_burial),
+        TEST(test_damage__a_lock_of_nobody_is_not_waited_for),
         TEST(test_damage__a_count_beyond_the_table_is_not_grown_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

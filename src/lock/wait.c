@@ -33,6 +33,8 @@ describe(struct rlk_table *t, uint32_t slot, const struct rlk_lock *held,
          struct rlk_blocker *ret)
 {
     const struct rlk_owner *owner = rlk_owner_at(t, slot);
+    if (!(owner->incarnation & 1))
+        t->damaged = true; /* a slot that nobody owns: it cannot be buried */
     ret->slot = slot;
     ret->incarnation = owner->incarnation;
     ret->pid = owner->pid;

@@ -351,6 +351,73 @@ test_damage__that_one_session_meets_stops_all(void **state)
     rowlock_locks_close(holder);
 }
 
+/* A byte of what is used by few owners and few locks; not the latch, whose
+ * holder everyone has to believe. */
+static size_t
+any_byte(unsigned *seed)
+{
+    static const struct {
+        size_t at, size;
+    } parts[] = {
+        {offsetof(struct rlk_header, capacity), 64},
+        {RLK_OWNERS_AT, 4 * sizeof(struct rlk_owner)},
+        {RLK_QUEUES_AT, 4 * sizeof(struct rlk_queue)},
+        {RLK_SEGMENTS_AT, 40 * sizeof(struct rlk_lock)},
+        {RLK_SEGMENTS_AT + RLK_NAMES_AT, 12 * sizeof(struct rlk_name)},
+    };
+    int i = rand_r(seed) % 5;
+    return parts[i].at + (size_t)rand_r(seed) % parts[i].size;
+}
+
+static void
+any_call(rowlock_locks *s, unsigned *seed)
+{
+    rowlock_lock_info *list;
+    size_t n;
+    int kind = rand_r(seed) % 8;
+    if (kind == 0)
+        rowlock_locks_release_to(s, 0);
+    else if (kind == 1 && rowlock_locks_list(s, &list, &n, NULL) == 0)
+        rowlock_locks_list_free(list);
+    else
+        take(s, rand_r(seed) % 8, (enum rowlock_mode)(1 + rand_r(seed) % 4),
+             kind == 2 ? 1 : ROWLOCK_NOWAIT);
+}
+
+static void
+work_on_damage(void *arg)
+{
+    enum { SESSIONS = 4, CALLS = 60, BYTES = 4 };
+    unsigned seed = *(const unsigned *)arg;
+    rowlock_locks *s[SESSIONS];
+    alarm(SUPPORT_LIMIT_S);
+    for (int i = 0; i < SESSIONS; i++)
+        s[i] = open_session();
+    for (int i = 0; i < CALLS; i++)
+        any_call(s[rand_r(&seed) % SESSIONS], &seed);
+    for (int i = 0; i < BYTES; i++)
+        s[0]->table.map[any_byte(&seed)] = (unsigned char)rand_r(&seed) % 16;
+    if (seed % 2 && rlk_enter(s[0], &for_ever, NULL) == 0) {
+        rlk_rebuild(&s[0]->table, s[0]->self.scratch);
+        rlk_exit(s[0], NULL);
+    }
+    for (int i = 0; i < CALLS; i++)
+        any_call(s[rand_r(&seed) % SESSIONS], &seed);
+    for (int i = 0; i < SESSIONS; i++)
+        rowlock_locks_close(s[i]);
+}
+
+static void
+test_damage__whatever_the_bytes_every_call_ends(void **state)
+{
+    (void)state;
+    for (unsigned seed = 0; seed < (unsigned)soak(300); seed++) {
+        struct child c;
+        child_start(&c, work_on_damage, &seed);
+        child_end(&c);
+    }
+}
+
 /* ---- the poison word ---- */
 
 static void
@@ -442,6 +509,7 @@ main(void)
         TEST(test_latch__of_the_dead_is_taken_under_a_rain_of_signals),
         TEST(test_death__in_the_middle_of_many_grants_leaves_nobody_waiting),
         TEST(test_damage__that_one_session_meets_stops_all),
+        TEST(test_damage__whatever_the_bytes_every_call_ends),
         TEST(test_poison__outlives_a_death_while_the_table_is_made_anew),
         TEST(test_owner__whose_process_is_hidden_lives),
     };
