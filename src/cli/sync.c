@@ -23,11 +23,11 @@ const struct rlk_command rlk_command_sync = {
     .min_operands = 1,
     .max_operands = 1,
     .description =
-        "Reads the source that the definition names, a JSON list in a file or "
-        "behind http:// or https://, and creates or updates one record of the "
-        "table for each of its records, under record locks. Nobody else's "
-        "work is lost: what others hold is waited for, and said after a "
-        "second.\n"
+        "Reads the source that the definition names, JSON, NDJSON, CSV or TSV "
+        "in a file or behind http:// or https://, and creates or updates one "
+        "record of the table for each of its records, under record locks. "
+        "Nobody else's work is lost: what others hold is waited for, and said "
+        "after a second.\n"
         "\n"
         "DEFINITION is a YAML file; docs/definition.md describes it. Paths in "
         "it are seen from its folder:\n"

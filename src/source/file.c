@@ -62,6 +62,7 @@ rlk_file_open(const struct rlk_body_options *o, struct rlk_body **ret,
     struct file *f = rlk_reallocarray(NULL, 1, sizeof *f);
     if (!f)
         return rlk_out_of_memory(err);
+    f->body = (struct rlk_body){.framed = true};
     f->body.ops = &file_ops;
     f->o = *o;
     f->bytes = 0;

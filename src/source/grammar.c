@@ -51,6 +51,7 @@ rlk_grammar_done(struct rlk_grammar *g)
 {
     rlk_buf_done(&g->key);
     rlk_buf_done(&g->candidates);
+    rlk_buf_done(&g->of_objects);
 }
 
 static bool
@@ -106,27 +107,38 @@ after_value(struct rlk_grammar *g)
 
 /* Remember the root's lists: they are what the pointer may have meant. */
 static void
-note_candidate(struct rlk_grammar *g)
+note_name(const struct rlk_grammar *g, struct rlk_buf *names, uint32_t *n)
 {
-    if (g->nest.depth != 1 || !innermost_is_object(&g->nest) ||
-        g->candidates.len + g->key.len + 4 > RLK_GRAMMAR_CANDIDATES)
+    if ((*n)++ && names->len + g->key.len + 4 > RLK_GRAMMAR_CANDIDATES)
         return;
-    rlk_buf_text(&g->candidates, g->candidates.len ? ", /" : "/");
+    rlk_buf_text(names, names->len ? ", /" : "/");
     for (size_t i = 0; i < g->key.len; i++) {
         char c = g->key.ptr[i];
         if (c == '~' || c == '/')
-            rlk_buf_text(&g->candidates, c == '~' ? "~0" : "~1");
+            rlk_buf_text(names, c == '~' ? "~0" : "~1");
         else
-            rlk_buf_char(&g->candidates, c);
+            rlk_buf_char(names, c);
     }
+}
+
+/* A container is about to be opened; the name of the root's member is known
+ * until its first element has begun. */
+static void
+note_candidate(struct rlk_grammar *g, bool object)
+{
+    bool in_root = g->nest.depth >= 1 && (g->nest.kinds[0] & 1);
+    if (in_root && g->nest.depth == 1 && !object)
+        note_name(g, &g->candidates, &g->n_candidates);
+    if (in_root && g->nest.depth == 2 && object && !(g->nest.kinds[0] & 2) &&
+        g->expect == RLK_EXPECT_VALUE_OR_END)
+        note_name(g, &g->of_objects, &g->n_of_objects);
 }
 
 static const char *
 open_container(struct rlk_grammar *g, bool object)
 {
     bool on_path = g->value_on_path;
-    if (!object)
-        note_candidate(g);
+    note_candidate(g, object);
     if (!rlk_nest_push(&g->nest, object))
         return "nested too deep";
     if (on_path && g->nest.depth <= g->target->n) {

@@ -52,6 +52,8 @@ struct rlk_grammar {
     uint8_t number;            /* state within a number */
     struct rlk_buf key;        /* collected while on the path */
     struct rlk_buf candidates; /* members of the root that are lists */
+    struct rlk_buf of_objects; /* those of them whose first is an object */
+    uint32_t n_candidates, n_of_objects;
 };
 
 /* target is borrowed; it must not be NULL. */

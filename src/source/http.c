@@ -53,19 +53,47 @@ take_bytes(char *bytes, size_t size, size_t n, void *arg)
     return h->piece.failed ? 0 : len;
 }
 
+/* The value of the header name (with its colon); NULL: another header. */
+static const char *
+header_value(const char *line, size_t len, const char *name, size_t *ret_len)
+{
+    size_t n = strlen(name);
+    if (len < n || strncasecmp(line, name, n) != 0)
+        return NULL;
+    const char *end = line + len;
+    line += n;
+    while (line < end && (*line == ' ' || *line == '\t'))
+        line++;
+    while (end > line && strchr(" \t\r\n", end[-1]))
+        end--;
+    *ret_len = (size_t)(end - line);
+    return line;
+}
+
 /* A body that is packed although we did not ask for it must not look like a
  * damaged one. */
 static size_t
 take_header(char *bytes, size_t size, size_t n, void *arg)
 {
     struct http *h = arg;
-    size_t len = size * n, name = strlen("content-encoding:");
-    if (len > name && strncasecmp(bytes, "content-encoding:", name) == 0) {
-        const char *value = bytes + name, *end = bytes + len;
-        while (value < end && *value == ' ')
-            value++;
-        h->encoded = (size_t)(end - value) < strlen("identity") ||
-                     strncasecmp(value, "identity", 8) != 0;
+    size_t len = size * n, value_len = 0;
+    const char *value;
+    if (len > 5 && strncmp(bytes, "HTTP/", 5) == 0) {
+        h->body.framed = strncmp(bytes, "HTTP/1", 6) != 0;
+        h->body.type[0] = 0;
+        h->encoded = false;
+    } else if ((value = header_value(bytes, len,
+                                     "content-encoding:", &value_len))) {
+        h->encoded = value_len != 8 || strncasecmp(value, "identity", 8) != 0;
+    } else if ((value =
+                    header_value(bytes, len, "content-type:", &value_len))) {
+        if (value_len < sizeof h->body.type) {
+            memcpy(h->body.type, value, value_len);
+            h->body.type[value_len] = 0;
+        }
+    } else if (header_value(bytes, len, "content-length:", &value_len) ||
+               header_value(bytes, len, "transfer-encoding:", &value_len)) {
+        h->body.framed = true;
     }
     return len;
 }

@@ -72,6 +72,20 @@ rlk_pointer_parse(const char *text, struct rlk_arena *arena,
     return 0;
 }
 
+int
+rlk_pointer_name(const char *name, struct rlk_arena *arena,
+                 struct rlk_pointer *ret, rowlock_error *err)
+{
+    struct rlk_pointer p = {.n = 1};
+    p.text = rlk_arena_copy(arena, name, strlen(name));
+    p.tokens = rlk_arena_alloc(arena, 1, sizeof *p.tokens);
+    if (!p.text || !p.tokens)
+        return rlk_out_of_memory(err);
+    p.tokens[0] = rlk_arena_copy(arena, name, strlen(name));
+    *ret = p;
+    return p.tokens[0] ? 0 : rlk_out_of_memory(err);
+}
+
 static const struct rlk_json *
 find_member(const struct rlk_json *object, const char *name)
 {

@@ -1,21 +1,68 @@
 /* SPDX-License-Identifier: MIT
- * Ties body, splitter and parser together: pieces go in, records come out. A
- * record that is not valid JSON is handed out as rejected; everything else that
- * is wrong ends the reading. */
+ * Ties body, cutters and parsers together: pieces go in, records come out. A
+ * record that is not valid is handed out as rejected; everything else that is
+ * wrong ends the reading. A last row without its line end is trusted only where
+ * the transport proves that the body is whole, and never when it is faulty:
+ * then it was cut off. */
 #include <string.h>
 
+#include "base/text.h"
 #include "body.h"
+#include "csv.h"
+#include "format.h"
 #include "json.h"
-#include "split.h"
+#include "lines.h"
+#include "scout.h"
 
 struct rlk_reader {
     struct rlk_body *body;
-    struct rlk_split split;
+    enum rlk_format format;
+    struct rlk_split split; /* JSON */
+    struct rlk_lines lines; /* the others */
+    struct rlk_csv csv;
     struct rlk_json_parser *parser;
     char *url;
+    struct rlk_arena arena;     /* of scouted */
+    struct rlk_pointer scouted; /* where the list was found */
+    bool scouting;
+    struct rlk_buf head; /* read ahead */
+    size_t record_limit;
     uint64_t bytes, records;
-    bool ended;
+    bool body_ended, ended;
 };
+
+static int
+choose_format(struct rlk_reader *r, const struct rlk_reader_options *o,
+              rowlock_error *err)
+{
+    enum rlk_format format = o->format;
+    if (!format && r->body->type[0])
+        format = rlk_format_of_type(r->body->type);
+    if (!format)
+        format = rlk_format_of_name(o->url);
+    if (!format)
+        format = RLK_FORMAT_JSON;
+    r->format = format;
+    if (o->records && format != RLK_FORMAT_JSON)
+        return rlk_fail(err, ROWLOCK_BAD_VALUE,
+                        "'%.120s' is read as %s, which has no place for "
+                        "'records'",
+                        o->url, rlk_format_names[format]);
+    return 0;
+}
+
+static int
+start(struct rlk_reader *r, const struct rlk_reader_options *o,
+      rowlock_error *err)
+{
+    struct rlk_body_options body = {r->url, o->limits, o->cancelled};
+    RLK_TRY(rlk_body_open(&body, &r->body, err));
+    RLK_TRY(choose_format(r, o, err));
+    rlk_lines_init(&r->lines, r->format, o->limits.record_bytes);
+    rlk_csv_init(&r->csv, r->format);
+    r->scouting = r->format == RLK_FORMAT_JSON && !o->records;
+    return 0;
+}
 
 int
 rlk_reader_open(const struct rlk_reader_options *o, struct rlk_reader **ret,
@@ -25,11 +72,10 @@ rlk_reader_open(const struct rlk_reader_options *o, struct rlk_reader **ret,
     if (!r)
         return rlk_out_of_memory(err);
     rlk_split_init(&r->split, o->records, o->limits.record_bytes);
+    r->record_limit = o->limits.record_bytes;
     r->parser = rlk_json_parser_new();
     r->url = rlk_strdup(o->url);
-    struct rlk_body_options body = {r->url, o->limits, o->cancelled};
-    int rc = r->parser && r->url ? rlk_body_open(&body, &r->body, err)
-                                 : rlk_out_of_memory(err);
+    int rc = r->parser && r->url ? start(r, o, err) : rlk_out_of_memory(err);
     if (rc)
         rlk_reader_close(r);
     else
@@ -44,7 +90,11 @@ rlk_reader_close(struct rlk_reader *r)
         return;
     rlk_body_close(r->body);
     rlk_split_done(&r->split);
+    rlk_lines_done(&r->lines);
+    rlk_csv_done(&r->csv);
     rlk_json_parser_free(r->parser);
+    rlk_buf_done(&r->head);
+    rlk_arena_done(&r->arena);
     rlk_free(r->url);
     rlk_free(r);
 }
@@ -53,6 +103,12 @@ uint64_t
 rlk_reader_bytes(const struct rlk_reader *r)
 {
     return r->bytes;
+}
+
+enum rlk_format
+rlk_reader_format(const struct rlk_reader *r)
+{
+    return r->format;
 }
 
 /* The body's errors say their place in it; the url comes before. */
@@ -68,19 +124,89 @@ add_url(const struct rlk_reader *r, int rc, rowlock_error *err)
     return rc;
 }
 
-/* *ret_end: the body has ended, and it was whole. */
+/* ---- from the body to the cutter ---- */
+
 static int
-feed(struct rlk_reader *r, bool *ret_end, rowlock_error *err)
+feed(struct rlk_reader *r, const char *piece, size_t len, rowlock_error *err)
+{
+    return r->format == RLK_FORMAT_JSON
+               ? rlk_split_feed(&r->split, piece, len, err)
+               : rlk_lines_feed(&r->lines, piece, len, err);
+}
+
+/* What the scout needs has been read, or it need not look at all: a body that
+ * is a list names itself. */
+static bool
+seen_enough(const struct rlk_reader *r)
+{
+    const char *head = r->head.ptr;
+    size_t at =
+        r->head.len >= 3 && memcmp(head, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    while (at < r->head.len && head[at] && strchr(" \t\r\n", head[at]))
+        at++;
+    return r->body_ended || r->head.len >= RLK_SCOUT_BYTES ||
+           (at < r->head.len && r->head.len > 3 && head[at] != '{');
+}
+
+static int
+scout(struct rlk_reader *r, rowlock_error *err)
+{
+    const char *head = r->head.ptr ? r->head.ptr : "";
+    struct rlk_pointer *found = &r->scouted;
+    int rc = rlk_scout(head, r->head.len, &r->arena, found, err);
+    RLK_TRY(add_url(r, rc, err));
+    if (found->n) {
+        rlk_split_done(&r->split);
+        rlk_split_init(&r->split, found, r->record_limit);
+        r->split.scouted = true;
+    }
+    r->scouting = false;
+    rc = rlk_split_feed(&r->split, head, r->head.len, err);
+    rlk_buf_done(&r->head);
+    r->head = (struct rlk_buf){0};
+    return rc;
+}
+
+static int
+take_piece(struct rlk_reader *r, rowlock_error *err)
 {
     const char *piece;
     size_t len;
     RLK_TRY(r->body->ops->read(r->body, &piece, &len, err));
     r->bytes += len;
-    *ret_end = len == 0;
-    if (len == 0)
-        return add_url(r, rlk_split_finish(&r->split, err), err);
-    return rlk_split_feed(&r->split, piece, len, err);
+    r->body_ended = len == 0;
+    if (r->body_ended)
+        rlk_lines_end(&r->lines);
+    if (!r->scouting)
+        return len ? feed(r, piece, len, err) : 0;
+    rlk_buf_add(&r->head, piece, len);
+    if (r->head.failed)
+        return rlk_out_of_memory(err);
+    return seen_enough(r) ? scout(r, err) : 0;
 }
+
+static int
+cut(struct rlk_reader *r, struct rlk_slice *ret,
+    enum rlk_split_event *ret_event, rowlock_error *err)
+{
+    int rc = r->format == RLK_FORMAT_JSON
+                 ? rlk_split_next(&r->split, ret, ret_event, err)
+                 : rlk_lines_next(&r->lines, ret, ret_event, err);
+    return add_url(r, rc, err);
+}
+
+static int
+finish(struct rlk_reader *r, rowlock_error *err)
+{
+    int rc = r->format == RLK_FORMAT_JSON ? rlk_split_finish(&r->split, err)
+                                          : rlk_lines_finish(&r->lines, err);
+    if (!rc && r->format >= RLK_FORMAT_CSV && !r->csv.has_header)
+        rc = rlk_fail(err, ROWLOCK_BAD_VALUE,
+                      "the body is empty: it has no header");
+    return add_url(r, rc, err);
+}
+
+/* ---- from slices to records ---- */
 
 /* Lines and bytes from the slice's start to the place of a fault in it. */
 static void
@@ -94,24 +220,60 @@ place_fault(const struct rlk_slice *slice, size_t at, rowlock_error *reason)
 }
 
 static int
+parse(struct rlk_reader *r, const struct rlk_slice *slice,
+      const struct rlk_json **ret, size_t *ret_at, rowlock_error *err)
+{
+    if (slice->oversize)
+        return rlk_fail(err, ROWLOCK_BAD_VALUE,
+                        "the record is longer than %zu bytes", r->record_limit);
+    if (r->format >= RLK_FORMAT_CSV)
+        return rlk_csv_row(&r->csv, slice, ret, ret_at, err);
+    return rlk_json_parse(r->parser, slice->text, slice->len, ret, ret_at, err);
+}
+
+/* Is the last row, which has no line end, all of it? */
+static int
+check_unended(struct rlk_reader *r, const struct rlk_slice *slice, bool faulty,
+              rowlock_error *err)
+{
+    if (!slice->unended || (r->body->framed && !faulty))
+        return 0;
+    rlk_fail(err, ROWLOCK_BAD_VALUE,
+             "the body is cut off: its last line has no end");
+    rlk_hint(err, "Run it again when the source sends the whole body.");
+    place_fault(slice, slice->len, err);
+    return add_url(r, ROWLOCK_BAD_VALUE, err);
+}
+
+static int
 take_apart(struct rlk_reader *r, const struct rlk_slice *slice,
-           struct rlk_remote *ret, enum rlk_read *ret_what)
+           struct rlk_remote *ret, enum rlk_read *ret_what, rowlock_error *err)
 {
     size_t at = 0;
-    int rc;
     ret->number = ++r->records;
     ret->line = slice->line;
     ret->byte = slice->byte;
-    if (slice->oversize)
-        rc = rlk_fail(&ret->reason, ROWLOCK_BAD_VALUE,
-                      "the record is longer than %zu bytes", r->split.limit);
-    else
-        rc = rlk_json_parse(r->parser, slice->text, slice->len, &ret->root, &at,
-                            &ret->reason);
+    int rc = parse(r, slice, &ret->root, &at, &ret->reason);
+    if (rc == ROWLOCK_NO_MEMORY)
+        return rlk_out_of_memory(err);
     if (rc)
         place_fault(slice, at, &ret->reason);
     *ret_what = rc ? RLK_READ_REJECTED : RLK_READ_RECORD;
-    return rc == ROWLOCK_NO_MEMORY ? rc : 0;
+    return check_unended(r, slice, rc != 0, err);
+}
+
+static int
+take_header(struct rlk_reader *r, const struct rlk_slice *slice,
+            rowlock_error *err)
+{
+    size_t at = 0;
+    int rc = slice->oversize
+                 ? rlk_fail(err, ROWLOCK_BAD_VALUE, "the header is too long")
+                 : rlk_csv_header(&r->csv, slice, &at, err);
+    if (rc && rc != ROWLOCK_NO_MEMORY)
+        place_fault(slice, at, err);
+    RLK_TRY(add_url(r, rc, err));
+    return check_unended(r, slice, false, err);
 }
 
 int
@@ -119,15 +281,19 @@ rlk_reader_next(struct rlk_reader *r, struct rlk_remote *ret,
                 enum rlk_read *ret_what, rowlock_error *err)
 {
     while (!r->ended) {
-        struct rlk_slice slice;
+        struct rlk_slice slice = {0};
         enum rlk_split_event event;
-        int rc = rlk_split_next(&r->split, &slice, &event, err);
-        RLK_TRY(add_url(r, rc, err));
-        if (event == RLK_SPLIT_RECORD) {
-            rc = take_apart(r, &slice, ret, ret_what);
-            return rc ? rlk_out_of_memory(err) : 0;
+        RLK_TRY(cut(r, &slice, &event, err));
+        if (event == RLK_SPLIT_MORE && r->body_ended) {
+            RLK_TRY(finish(r, err));
+            r->ended = true;
+        } else if (event == RLK_SPLIT_MORE) {
+            RLK_TRY(take_piece(r, err));
+        } else if (r->format >= RLK_FORMAT_CSV && !r->csv.has_header) {
+            RLK_TRY(take_header(r, &slice, err));
+        } else {
+            return take_apart(r, &slice, ret, ret_what, err);
         }
-        RLK_TRY(feed(r, &r->ended, err));
     }
     *ret_what = RLK_READ_END;
     return 0;

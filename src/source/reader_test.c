@@ -260,13 +260,13 @@ scarce_allocator(void *old, size_t size)
 }
 
 static void
-test_reader__any_allocation_may_fail(void **state)
+fail_every_allocation(enum rlk_format format, const char *body)
 {
-    (void)state;
     void *(*normal)(void *, size_t) = rlk_allocator;
     int rc = -1;
     reset();
-    write_file("[{\"a\":1,\"b\":[1,2,3],\"c\":{\"d\":\"x\"}},{\"a\":2}]");
+    options.format = format;
+    write_file(body);
     for (long n = 0; rc; n++) {
         struct rlk_buf out = {0};
         allocations_left = n;
@@ -276,6 +276,18 @@ test_reader__any_allocation_may_fail(void **state)
         rlk_allocator = normal;
         assert_true(rc == 0 || rc == ROWLOCK_NO_MEMORY);
     }
+}
+
+static void
+test_reader__any_allocation_may_fail(void **state)
+{
+    (void)state;
+    fail_every_allocation(
+        RLK_FORMAT_JSON,
+        "[{\"a\":1,\"b\":[1,2,3],\"c\":{\"d\":\"x\"}},{\"a\":2}]");
+    fail_every_allocation(RLK_FORMAT_JSON, "{\"x\":[1], \"i\":[{\"a\":1}]}");
+    fail_every_allocation(RLK_FORMAT_NDJSON, "{\"a\":1}\n{\"a\":2}\n");
+    fail_every_allocation(RLK_FORMAT_CSV, "a,b\n1,\"x\"\"y\"\n2,3\n");
 }
 
 int

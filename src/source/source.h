@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The room's front: a remote listing, read record by record. It knows of
- * files, HTTP and JSON, and nothing of databases.
+ * files, HTTP, JSON and CSV, and nothing of databases.
  *
  *   rlk_reader_open() -> rlk_reader_next() ... RLK_READ_END -> _close()
  *
@@ -39,7 +39,8 @@ struct rlk_json {
     size_t key_len;
     const char *text; /* string: unescaped; else as it stands in the body */
     size_t len;
-    const char *raw; /* as it stands in the body, quotes included */
+    const char *raw; /* as it stands in the body, quotes included; NULL: the
+                        text of a table, which is no JSON */
     size_t raw_len;
 };
 
@@ -57,6 +58,9 @@ enum { RLK_POINTER_TOKENS = 32 }; /* at most so many */
 /* The message says what is wrong with text. ret lives in arena. */
 int rlk_pointer_parse(const char *text, struct rlk_arena *arena,
                       struct rlk_pointer *ret, rowlock_error *err);
+/* The pointer to the member of this name. */
+int rlk_pointer_name(const char *name, struct rlk_arena *arena,
+                     struct rlk_pointer *ret, rowlock_error *err);
 /* NULL when there is nothing at p. */
 const struct rlk_json *rlk_json_find(const struct rlk_json *root,
                                      const struct rlk_pointer *p);
@@ -65,6 +69,18 @@ const struct rlk_json *rlk_json_find(const struct rlk_json *root,
 
 /* Else it is a path. */
 bool rlk_url_is_http(const char *url);
+
+enum rlk_format {
+    RLK_FORMAT_ANY, /* by content type, else by extension, else JSON */
+    RLK_FORMAT_JSON,
+    RLK_FORMAT_NDJSON,
+    RLK_FORMAT_CSV, /* CSV and TSV are the last: those with a header row */
+    RLK_FORMAT_TSV
+};
+/* By enum rlk_format, NULL-terminated; RLK_FORMAT_ANY is "". */
+extern const char *const rlk_format_names[];
+/* By the extension; RLK_FORMAT_ANY when it says nothing. */
+enum rlk_format rlk_format_of_name(const char *url);
 
 struct rlk_source_limits {
     int32_t connect_ms;
@@ -78,8 +94,10 @@ struct rlk_source_limits {
     }
 
 struct rlk_reader_options {
-    const char *url;                   /* a path, http:// or https:// */
-    const struct rlk_pointer *records; /* NULL: the body is the list */
+    const char *url; /* a path, http:// or https:// */
+    enum rlk_format format;
+    const struct rlk_pointer *records; /* of JSON; NULL: the body is the list,
+                                          or its only list of objects */
     struct rlk_source_limits limits;
     const volatile sig_atomic_t *cancelled; /* NULL, or ends a wait with 57014
                                                once it is not 0 */
@@ -103,7 +121,8 @@ int rlk_reader_open(const struct rlk_reader_options *o, struct rlk_reader **ret,
                     rowlock_error *err);
 int rlk_reader_next(struct rlk_reader *r, struct rlk_remote *ret,
                     enum rlk_read *ret_what, rowlock_error *err);
-uint64_t rlk_reader_bytes(const struct rlk_reader *r); /* read so far */
-void rlk_reader_close(struct rlk_reader *r);           /* NULL allowed */
+enum rlk_format rlk_reader_format(const struct rlk_reader *r); /* never ANY */
+uint64_t rlk_reader_bytes(const struct rlk_reader *r);         /* read so far */
+void rlk_reader_close(struct rlk_reader *r); /* NULL allowed */
 
 #endif

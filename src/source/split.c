@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#include "json.h"
-
 void
 rlk_split_init(struct rlk_split *s, const struct rlk_pointer *records,
                size_t record_limit)
@@ -17,7 +15,7 @@ rlk_split_init(struct rlk_split *s, const struct rlk_pointer *records,
     s->named = records != NULL;
     s->root.text = "";
     s->limit = record_limit;
-    s->line = 1;
+    s->w.line = 1;
     rlk_grammar_init(&s->grammar, records ? records : &s->root);
 }
 
@@ -25,35 +23,22 @@ void
 rlk_split_done(struct rlk_split *s)
 {
     rlk_grammar_done(&s->grammar);
-    rlk_free(s->window);
-    s->window = NULL;
+    rlk_window_done(&s->w);
 }
 
 static int
 damaged(const struct rlk_split *s, const char *what, rowlock_error *err)
 {
     rlk_fail(err, ROWLOCK_BAD_VALUE, "the body is damaged: %s", what);
-    rlk_context(err, "line %llu, byte %llu", (unsigned long long)s->line,
-                (unsigned long long)(s->base + s->pos + 1));
+    rlk_window_place(&s->w, err);
     return ROWLOCK_BAD_VALUE;
-}
-
-static void
-drop_used(struct rlk_split *s)
-{
-    size_t used = s->in_record && !s->oversize ? s->start : s->pos;
-    memmove(s->window, s->window + used, s->len - used);
-    s->base += used;
-    s->len -= used;
-    s->pos -= used;
-    s->start = 0;
 }
 
 /* A record past the limit is passed over: only its end is looked for. */
 static void
 check_limit(struct rlk_split *s)
 {
-    if (s->in_record && !s->oversize && s->pos - s->start > s->limit)
+    if (s->in_record && !s->oversize && s->w.pos - s->start > s->limit)
         s->oversize = true;
 }
 
@@ -62,19 +47,9 @@ rlk_split_feed(struct rlk_split *s, const char *bytes, size_t len,
                rowlock_error *err)
 {
     check_limit(s);
-    if (s->window)
-        drop_used(s);
-    size_t need = s->len + len + RLK_JSON_PADDING;
-    if (need > s->cap) {
-        char *window = rlk_reallocarray(s->window, need, 2);
-        if (!window)
-            return rlk_out_of_memory(err);
-        s->window = window;
-        s->cap = need * 2;
-    }
-    memcpy(s->window + s->len, bytes, len);
-    s->len += len;
-    memset(s->window + s->len, 0, RLK_JSON_PADDING);
+    size_t used = s->in_record && !s->oversize ? s->start : s->w.pos;
+    RLK_TRY(rlk_window_feed(&s->w, used, bytes, len, err));
+    s->start = 0;
     return 0;
 }
 
@@ -82,23 +57,24 @@ static void
 begin_record(struct rlk_split *s)
 {
     s->in_record = true;
-    s->start = s->pos;
+    s->start = s->w.pos;
     s->nest.depth = 0;
-    s->record_line = s->line;
-    s->record_byte = s->base + s->pos + 1;
+    s->record_line = s->w.line;
+    s->record_byte = s->w.base + s->w.pos + 1;
 }
 
 /* pos stands at the comma or bracket behind the record. */
 static void
 end_record(struct rlk_split *s, struct rlk_slice *ret)
 {
-    if (s->pos - s->start > s->limit)
+    if (s->w.pos - s->start > s->limit)
         s->oversize = true;
+    memset(ret, 0, sizeof *ret);
     ret->line = s->record_line;
     ret->byte = s->record_byte;
     ret->oversize = s->oversize;
-    ret->text = s->window + s->start;
-    ret->len = s->oversize ? 0 : s->pos - s->start;
+    ret->text = s->w.text + s->start;
+    ret->len = s->oversize ? 0 : s->w.pos - s->start;
     while (ret->len && strchr(" \t\r\n", ret->text[ret->len - 1]) &&
            ret->text[ret->len - 1])
         ret->len--;
@@ -115,12 +91,12 @@ static const unsigned char classes[256] = {
 static void
 skip_string(struct rlk_split *s)
 {
-    const char *text = s->window;
-    size_t i = s->pos, len = s->len;
+    const char *text = s->w.text;
+    size_t i = s->w.pos, len = s->w.len;
     for (; i < len; i++) {
         unsigned char class = classes[(unsigned char)text[i]];
         if (class == NEWLINE)
-            s->line++;
+            s->w.line++;
         if (s->escaped) {
             s->escaped = false;
         } else if (class == BACKSLASH) {
@@ -131,7 +107,7 @@ skip_string(struct rlk_split *s)
             break;
         }
     }
-    s->pos = i;
+    s->w.pos = i;
 }
 
 /* A bracket within the record. NULL, or what is wrong. */
@@ -149,12 +125,12 @@ take_bracket(struct rlk_split *s, unsigned char c)
 static const char *
 cut_record(struct rlk_split *s, bool *ret_done)
 {
-    while (s->pos < s->len) {
+    while (s->w.pos < s->w.len) {
         if (s->quoted) {
             skip_string(s);
             continue;
         }
-        unsigned char c = (unsigned char)s->window[s->pos];
+        unsigned char c = (unsigned char)s->w.text[s->w.pos];
         unsigned char class = classes[c];
         if (s->nest.depth == 0 && (class == COMMA || c == ']')) {
             *ret_done = true;
@@ -166,8 +142,8 @@ cut_record(struct rlk_split *s, bool *ret_done)
                 return wrong;
         }
         s->quoted = class == QUOTE;
-        s->line += class == NEWLINE;
-        s->pos++;
+        s->w.line += class == NEWLINE;
+        s->w.pos++;
     }
     return NULL;
 }
@@ -176,10 +152,10 @@ cut_record(struct rlk_split *s, bool *ret_done)
 static const char *
 step_in_list(struct rlk_split *s)
 {
-    unsigned char c = (unsigned char)s->window[s->pos];
+    unsigned char c = (unsigned char)s->w.text[s->w.pos];
     if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
-        s->line += c == '\n';
-        s->pos++;
+        s->w.line += c == '\n';
+        s->w.pos++;
         return NULL;
     }
     if (c == ',')
@@ -192,7 +168,7 @@ step_in_list(struct rlk_split *s)
         return "a record is missing after a comma";
     s->in_list = false;
     s->grammar.expect = RLK_EXPECT_VALUE_OR_END;
-    s->pos++;
+    s->w.pos++;
     return rlk_grammar_step(&s->grammar, c);
 }
 
@@ -211,7 +187,7 @@ enter_list(struct rlk_split *s, unsigned char c)
 static const char *
 step_outside(struct rlk_split *s)
 {
-    unsigned char c = (unsigned char)s->window[s->pos];
+    unsigned char c = (unsigned char)s->w.text[s->w.pos];
     if (rlk_grammar_at_target(&s->grammar, c)) {
         const char *wrong = enter_list(s, c);
         if (wrong)
@@ -220,26 +196,11 @@ step_outside(struct rlk_split *s)
     const char *wrong = rlk_grammar_step(&s->grammar, c);
     if (wrong)
         return wrong;
-    s->line += c == '\n';
-    s->pos++;
+    if (s->scouted && s->grammar.n_of_objects)
+        return "a second list of objects: name one with 'records'";
+    s->w.line += c == '\n';
+    s->w.pos++;
     return NULL;
-}
-
-/* A byte order mark at the start is passed over. true: wait for more bytes. */
-static bool
-pass_mark(struct rlk_split *s)
-{
-    static const char mark[] = "\xEF\xBB\xBF";
-    if (s->bom_seen || s->len == 0)
-        return s->len == 0;
-    size_t n = s->len < 3 ? s->len : 3;
-    if (memcmp(s->window, mark, n) == 0) {
-        if (n < 3)
-            return true;
-        s->pos = 3;
-    }
-    s->bom_seen = true;
-    return false;
 }
 
 static int
@@ -247,9 +208,9 @@ close_record(struct rlk_split *s, struct rlk_slice *ret,
              enum rlk_split_event *ret_event)
 {
     end_record(s, ret);
-    s->after_comma = s->window[s->pos] == ',';
+    s->after_comma = s->w.text[s->w.pos] == ',';
     if (s->after_comma)
-        s->pos++;
+        s->w.pos++;
     *ret_event = RLK_SPLIT_RECORD;
     return 0;
 }
@@ -260,11 +221,11 @@ rlk_split_next(struct rlk_split *s, struct rlk_slice *ret,
 {
     const char *wrong = NULL;
     bool done = false;
-    if (pass_mark(s)) {
+    if (rlk_window_pass_mark(&s->w)) {
         *ret_event = RLK_SPLIT_MORE;
         return 0;
     }
-    while (!wrong && s->pos < s->len) {
+    while (!wrong && s->w.pos < s->w.len) {
         if (s->in_record)
             wrong = cut_record(s, &done);
         else if (s->in_list)
@@ -302,8 +263,8 @@ rlk_split_finish(struct rlk_split *s, rowlock_error *err)
     if (!where)
         return s->found ? 0 : not_found(s, err);
     rlk_fail(err, ROWLOCK_BAD_VALUE, "the body is cut off: %s", where);
-    rlk_context(err, "line %llu, byte %llu", (unsigned long long)s->line,
-                (unsigned long long)(s->base + s->len));
+    rlk_context(err, "line %llu, byte %llu", (unsigned long long)s->w.line,
+                (unsigned long long)(s->w.base + s->w.len));
     rlk_hint(err, "Run it again when the source sends the whole body.");
     return ROWLOCK_BAD_VALUE;
 }

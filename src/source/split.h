@@ -7,6 +7,7 @@
 #define RLK_SOURCE_SPLIT_H
 
 #include "grammar.h"
+#include "window.h"
 
 enum rlk_split_event { RLK_SPLIT_MORE, RLK_SPLIT_RECORD };
 
@@ -16,24 +17,24 @@ struct rlk_slice {
     size_t len;
     uint64_t line, byte; /* from 1 */
     bool oversize;       /* longer than the limit: text is not kept */
+    bool unended;        /* a row whose line end the body does not have */
+    const char *wrong;   /* NULL, or why it is no row; wrong_at is where */
+    size_t wrong_at;
 };
 
 struct rlk_split {
     struct rlk_grammar grammar;
     struct rlk_pointer root; /* stands in for a missing pointer */
     bool named;              /* a pointer was given */
+    bool scouted;            /* the pointer was found by reading ahead */
     bool found;              /* the list */
     bool in_list, in_record, oversize;
     bool quoted, escaped;
-    bool bom_seen;
     bool after_comma;     /* in the list: a record must follow */
     struct rlk_nest nest; /* within the record */
     size_t limit;
-    char *window;
-    size_t len, cap, pos;
-    size_t start;  /* of the record, in the window */
-    uint64_t base; /* where the window begins in the body */
-    uint64_t line; /* at pos */
+    struct rlk_window w;
+    size_t start; /* of the record, in the window */
     uint64_t record_line, record_byte;
 };
 

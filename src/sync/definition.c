@@ -2,7 +2,8 @@
  * The schema of a definition is the table below: section, key, kind, where it
  * goes. What is not in it is an error, so that no misspelt or future key is
  * silently passed over. To add a key: a row here, a line in
- * docs/definition.md. Next: definition_fields.c. */
+ * docs/definition.md. Next: definition_source.c,
+ * definition_fields.c. */
 #include <stddef.h>
 #include <string.h>
 
@@ -32,6 +33,8 @@ static const struct rule {
     {"target", "create_table", FLAG, false, TOP(create_table)},
     {"", "source", SECTION, true, 0, NULL},
     {"source", "url", SAID, true, TOP(url)},
+    {"source", "format", CHOICE, false, offsetof(struct rlk_definition, format),
+     rlk_format_names},
     {"source", "records", POINTER, false, TOP(records)},
     {"", "match", TREE, true, TOP(said_match)},
     {"", "fields", TREE, true, TOP(said_fields)},
@@ -85,7 +88,9 @@ rlk_read_pointer(struct rlk_reading *r, const struct rlk_yaml *node,
     rowlock_error why = {0};
     if (node->kind != RLK_YAML_SCALAR || (node->plain && !node->text[0]))
         return RLK_WRONG(r, node, "a JSON pointer such as /name was expected");
-    int rc = rlk_pointer_parse(node->text, &r->d->arena, ret, &why);
+    bool name = r->d->tabular && node->text[0] && node->text[0] != '/';
+    int rc = name ? rlk_pointer_name(node->text, &r->d->arena, ret, &why)
+                  : rlk_pointer_parse(node->text, &r->d->arena, ret, &why);
     if (rc == ROWLOCK_NO_MEMORY)
         return rlk_out_of_memory(r->err);
     if (rc) {
@@ -248,6 +253,7 @@ read_tree(struct rlk_reading *r, const struct rlk_yaml *root)
 {
     RLK_TRY(rlk_read_section(r, root, "", r->d));
     r->d->has_records = r->d->records.text != NULL;
+    RLK_TRY(rlk_read_source(r));
     RLK_TRY(resolve_paths(r));
     RLK_TRY(rlk_read_fields(r));
     return rlk_read_match(r);

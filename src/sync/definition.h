@@ -56,6 +56,9 @@ struct rlk_definition {
     struct rlk_said url; /* or a path, as database */
     struct rlk_pointer records;
     bool has_records;
+    int format;   /* enum rlk_format, as said */
+    bool tabular; /* CSV or TSV, as far as can be told without asking: a
+                     pointer may be the name of a column */
     const struct rlk_yaml *said_match, *said_fields;
     struct rlk_match_key *match;
     size_t n_match;

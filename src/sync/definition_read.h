@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Between definition.c (the schema and its table) and definition_fields.c (what
- * a table of keys cannot say). */
+ * Between definition.c (the schema and its table) and definition_source.c and
+ * definition_fields.c (what a table of keys cannot say). */
 #ifndef RLK_SYNC_DEFINITION_READ_H
 #define RLK_SYNC_DEFINITION_READ_H
 
@@ -19,7 +19,8 @@ int rlk_read_said(struct rlk_reading *r, const struct rlk_yaml *node,
                   struct rlk_said *ret);
 int rlk_read_pointer(struct rlk_reading *r, const struct rlk_yaml *node,
                      struct rlk_pointer *ret);
-/* After all sections: fields, then match. */
+/* After all sections: source, fields, then match. */
+int rlk_read_source(struct rlk_reading *r);
 int rlk_read_fields(struct rlk_reading *r);
 int rlk_read_match(struct rlk_reading *r);
 

@@ -36,6 +36,7 @@ open_source(struct run *r, rowlock_error *err)
 {
     struct rlk_reader_options o = {
         .url = r->d->url.text,
+        .format = (enum rlk_format)r->d->format,
         .records = r->d->has_records ? &r->d->records : NULL,
         .limits = r->o->limits,
         .cancelled = r->o->cancelled,

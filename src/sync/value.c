@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "record/value.h"
 #include "sync/slugify.h"
 
@@ -204,6 +205,20 @@ make_flag(const struct making *m, rowlock_value *ret)
     return 0;
 }
 
+/* The text of a table becomes a JSON string. */
+static int
+make_json(const struct making *m, rowlock_value *ret)
+{
+    const struct rlk_json *node = m->node;
+    if (node->raw)
+        return copy_text(m, node->raw, node->raw_len, ret);
+    struct rlk_buf RLK_AUTOBUF json = {0};
+    rlk_buf_json(&json, node->text, node->len);
+    if (json.failed)
+        return rlk_out_of_memory(m->err);
+    return copy_text(m, json.ptr, json.len, ret);
+}
+
 /* For strip and slugify, which make text of texts and numbers. */
 static int
 make_word(const struct making *m, rowlock_value *ret)
@@ -231,7 +246,7 @@ make_value(const struct making *m, rowlock_value *ret)
     if (m->field->strip || m->field->slugify)
         return make_word(m, ret);
     if (m->goal.type == RLK_TYPE_JSON)
-        return copy_text(m, node->raw, node->raw_len, ret);
+        return make_json(m, ret);
     switch (node->type) {
     case RLK_JSON_STRING:
         return copy_text(m, node->text, node->len, ret);

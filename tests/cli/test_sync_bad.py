@@ -219,7 +219,7 @@ class Bodies(BadTest):
 
     def test_no_list(self):
         self.body('{"a": 1, "items": [], "more": []}')
-        self.refused("the body is not a list", "/items, /more", "'records'")
+        self.refused("the body has several lists", "/items, /more", "'records'")
         self.body('{"a": 1, "items": []}', records="/itmes")
         self.refused("the body has no list at '/itmes'", "/items")
         self.body('{"a": {}}', records="/a")
