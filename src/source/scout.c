@@ -32,7 +32,7 @@ choose(const struct rlk_grammar *g, struct rlk_arena *arena,
     const struct rlk_buf *names =
         g->n_of_objects ? &g->of_objects : &g->candidates;
     uint32_t n = g->n_of_objects ? g->n_of_objects : g->n_candidates;
-    if (names->failed)
+    if (names->failed || g->key.failed)
         return rlk_out_of_memory(err);
     if (n > 1)
         return several(names, err);

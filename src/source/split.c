@@ -244,6 +244,8 @@ rlk_split_next(struct rlk_split *s, struct rlk_slice *ret,
 static int
 not_found(struct rlk_split *s, rowlock_error *err)
 {
+    if (s->grammar.key.failed) /* so that no name could be compared */
+        return rlk_out_of_memory(err);
     if (s->named)
         rlk_fail(err, ROWLOCK_BAD_VALUE, "the body has no list at '%.80s'",
                  s->grammar.target->text);
