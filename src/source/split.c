@@ -29,6 +29,8 @@ rlk_split_done(struct rlk_split *s)
 static int
 damaged(const struct rlk_split *s, const char *what, rowlock_error *err)
 {
+    if (s->grammar.key.failed) /* the list may not have been seen as such */
+        return rlk_out_of_memory(err);
     rlk_fail(err, ROWLOCK_BAD_VALUE, "the body is damaged: %s", what);
     rlk_window_place(&s->w, err);
     return ROWLOCK_BAD_VALUE;
