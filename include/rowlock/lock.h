@@ -96,7 +96,7 @@ typedef struct rowlock_locks_options {
  * by the real path; created with the database's mode and group) and become an
  * owner in it. *ret is the caller's, to be closed. Errors: 58030 (cannot open,
  * damaged), 0A000 (network file system, another layout or boot), 53200 (no
- * owner slot). */
+ * owner slot), 55P03 (a process is stopped inside the table). */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_open(
     const char *path, const rowlock_locks_options *o, rowlock_locks **ret,
     rowlock_error *err);

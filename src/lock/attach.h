@@ -36,10 +36,15 @@ int rlk_attachment_grow(struct rlk_attachment *a, struct rlk_table *t,
 
 /* ---- owners ---- */
 
+/* How long those bear a latch that is held who have no timeout of their own:
+ * who opens, lists, or closes. */
+enum { RLK_PATIENCE_MS = 2000 };
+
 /* Become an owner. *ret: slot and incarnation; its locks are none. */
 int rlk_claim(struct rlk_attachment *a, struct rlk_table *t, const char *label,
               bool byte_only, struct rlk_self *ret, rowlock_error *err);
-/* Give back the slot and all its locks. */
+/* Give back the slot and all its locks; while the latch is stuck they are left
+ * to who finds this owner dead. */
 void rlk_unclaim(struct rlk_attachment *a, struct rlk_table *t,
                  const struct rlk_self *self);
 /* Give back the locks of an owner found dead, in pieces, as far as patience

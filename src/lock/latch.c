@@ -144,10 +144,15 @@ rlk_latch_give(struct rlk_table *t)
         rlk_wake(&rlk_owner_at(t, t->wake[i])->wake);
 }
 
-uint32_t
-rlk_latch_holder(const struct rlk_table *t)
+int
+rlk_latch_is_stuck(const struct rlk_table *t, rowlock_error *err)
 {
     uint64_t word = RLK_LOOK(t->h->latch);
-    uint32_t slot = word ? slot_of(word) : RLK_OWNERS;
-    return slot < RLK_OWNERS ? slot : RLK_OWNERS;
+    uint32_t slot = slot_of(word);
+    rlk_fail(err, ROWLOCK_NOT_AVAILABLE, "could not enter the lock table");
+    if (word && slot < RLK_OWNERS)
+        rlk_detail(err, "Process %lld (%.*s) is inside, maybe stopped.",
+                   (long long)t->owners[slot].pid, RLK_OWNER_LABEL,
+                   t->owners[slot].label);
+    return ROWLOCK_NOT_AVAILABLE;
 }

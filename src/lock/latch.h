@@ -4,6 +4,7 @@
 #ifndef RLK_LOCK_LATCH_H
 #define RLK_LOCK_LATCH_H
 
+#include "base/error.h"
 #include "sleep.h"
 #include "table.h"
 
@@ -22,7 +23,7 @@ enum rlk_latched rlk_latch_take(struct rlk_table *t,
                                 const struct rlk_patience *patience);
 /* Give it back, then wake whom the table wants woken. */
 void rlk_latch_give(struct rlk_table *t);
-/* Its holder's slot at this moment, or RLK_OWNERS. */
-uint32_t rlk_latch_holder(const struct rlk_table *t);
+/* Fill err with 55P03 and who holds it at this moment. */
+int rlk_latch_is_stuck(const struct rlk_table *t, rowlock_error *err);
 
 #endif

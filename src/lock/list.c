@@ -75,12 +75,12 @@ static int
 copy_all(rowlock_locks *s, struct items *items, int64_t *ret_now,
          rowlock_error *err)
 {
-    static const struct rlk_patience for_ever = {RLK_NO_DEADLINE, NULL};
+    const struct rlk_patience patience = rlk_patience_ms(RLK_PATIENCE_MS);
     uint32_t next = 1, used;
     do {
         if (!reserve(items, 2 * RLK_MOST_VISITS))
             return rlk_out_of_memory(err);
-        RLK_TRY(rlk_enter(s, &for_ever, err));
+        RLK_TRY(rlk_enter(s, &patience, err));
         next = copy_piece(&s->table, items, next);
         used = s->table.h->used_locks;
         *ret_now = s->table.now_ms;

@@ -13,8 +13,6 @@
 #include "attachment.h"
 #include "core.h"
 
-static const struct rlk_patience for_ever = {RLK_NO_DEADLINE, NULL};
-
 static bool
 is_own(const struct rlk_attachment *a, uint32_t slot)
 {
@@ -114,37 +112,55 @@ rlk_bury(struct rlk_table *t, const struct rlk_self *self, uint32_t slot,
 /* Give back the locks of all that died since. */
 static void
 bury_the_dead(struct rlk_attachment *a, struct rlk_table *t,
-              const struct rlk_self *self)
+              const struct rlk_self *self, const struct rlk_patience *patience)
 {
     uint32_t n = RLK_LOOK(t->h->used_owners);
     for (uint32_t slot = 0; slot < n && slot < RLK_OWNERS; slot++) {
         uint32_t incarnation = RLK_LOOK(t->owners[slot].incarnation);
         if ((incarnation & 1) &&
             !rlk_owner_is_alive(a, slot, incarnation, false))
-            rlk_bury(t, self, slot, incarnation, &for_ever);
+            rlk_bury(t, self, slot, incarnation, patience);
     }
+}
+
+/* Under the latch, after the slot's owner before us is buried. */
+static bool
+mark_slot(struct rlk_table *t, const struct rlk_self *self,
+          const struct rlk_patience *patience)
+{
+    struct rlk_owner *owner = &t->owners[self->slot];
+    uint32_t before = RLK_LOOK(owner->incarnation);
+    if (before & 1)
+        rlk_bury(t, self, self->slot, before, patience);
+    if (rlk_latch_take(t, self, patience) != RLK_LATCHED)
+        return false;
+    bool is_free = !(owner->incarnation & 1);
+    if (is_free && t->h->used_owners <= self->slot)
+        RLK_PUT(t->h->used_owners, self->slot + 1);
+    if (is_free)
+        RLK_PUBLISH(owner->incarnation, self->incarnation);
+    rlk_latch_give(t);
+    return is_free;
 }
 
 int
 rlk_claim(struct rlk_attachment *a, struct rlk_table *t, const char *label,
           bool byte_only, struct rlk_self *ret, rowlock_error *err)
 {
+    const struct rlk_patience patience = rlk_patience_ms(RLK_PATIENCE_MS);
     uint32_t slot = take_slot(a, t);
     if (slot == RLK_OWNERS)
         return rlk_fail(err, ROWLOCK_NO_MEMORY,
                         "too many sessions (%d) on one database", RLK_OWNERS);
     struct rlk_owner *owner = &t->owners[slot];
     uint32_t before = RLK_LOOK(owner->incarnation);
-    struct rlk_self self = {slot, (before + 1) | 1, a->scratch};
+    const struct rlk_self self = {slot, (before + 1) | 1, a->scratch};
     introduce(a, owner, label, byte_only);
-    if (before & 1)
-        rlk_bury(t, &self, slot, before, &for_ever);
-    rlk_latch_take(t, &self, &for_ever);
-    if (t->h->used_owners <= slot)
-        RLK_PUT(t->h->used_owners, slot + 1);
-    RLK_PUBLISH(owner->incarnation, self.incarnation);
-    rlk_latch_give(t);
-    bury_the_dead(a, t, &self);
+    if (!mark_slot(t, &self, &patience)) {
+        free_slot(a, slot);
+        return rlk_latch_is_stuck(t, err);
+    }
+    bury_the_dead(a, t, &self, &patience);
     *ret = self;
     return 0;
 }
@@ -153,6 +169,7 @@ void
 rlk_unclaim(struct rlk_attachment *a, struct rlk_table *t,
             const struct rlk_self *self)
 {
-    rlk_bury(t, self, self->slot, self->incarnation, &for_ever);
+    const struct rlk_patience patience = rlk_patience_ms(RLK_PATIENCE_MS);
+    rlk_bury(t, self, self->slot, self->incarnation, &patience);
     free_slot(a, self->slot);
 }

@@ -24,18 +24,6 @@ rowlock_mode_name(enum rowlock_mode mode)
 
 /* ---- the latch, as this session ---- */
 
-static int
-latch_is_stuck(rowlock_locks *s, rowlock_error *err)
-{
-    uint32_t slot = rlk_latch_holder(&s->table);
-    rlk_fail(err, ROWLOCK_NOT_AVAILABLE, "could not enter the lock table");
-    if (slot < RLK_OWNERS)
-        rlk_detail(err, "Process %lld (%.*s) is inside, maybe stopped.",
-                   (long long)s->table.owners[slot].pid, RLK_OWNER_LABEL,
-                   s->table.owners[slot].label);
-    return ROWLOCK_NOT_AVAILABLE;
-}
-
 static bool
 is_over(const rowlock_locks *s)
 {
@@ -80,7 +68,7 @@ rlk_enter(rowlock_locks *s, const struct rlk_patience *patience,
     case RLK_LATCHED:
         break;
     case RLK_LATCH_DEADLINE:
-        return latch_is_stuck(s, err);
+        return rlk_latch_is_stuck(&s->table, err);
     case RLK_LATCH_CANCELLED:
         return rlk_fail(err, ROWLOCK_CANCELLED, "cancelled on request");
     }

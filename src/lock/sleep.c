@@ -3,8 +3,16 @@
  * whether the one it waits for still lives. Nothing else in the room sleeps. */
 #include "sleep.h"
 
+#include <stddef.h>
+
 #include "platform.h"
 #include "shared.h"
+
+struct rlk_patience
+rlk_patience_ms(int64_t ms)
+{
+    return (struct rlk_patience){rlk_clock_ns() + ms * RLK_MS, NULL};
+}
 
 enum rlk_slept
 rlk_sleep(uint32_t *word, uint32_t expected, int64_t slice_ns,

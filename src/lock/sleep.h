@@ -15,6 +15,9 @@ struct rlk_patience {
     const uint32_t *cancelled; /* non-zero: give up; may be NULL */
 };
 
+/* So many milliseconds from now, and nothing else. */
+struct rlk_patience rlk_patience_ms(int64_t ms);
+
 enum rlk_slept { RLK_NEWS, RLK_SLICE_OVER, RLK_DEADLINE, RLK_CANCELLED };
 
 /* Sleep while *word == expected, for one slice at most. RLK_NEWS: it changed,

@@ -344,6 +344,15 @@ test_stop__inside_the_latch_is_told_to_who_cannot_wait(void **state)
             ROWLOCK_NOT_AVAILABLE);
         assert_non_null(strstr(err.detail, pid));
     }
+    rowlock_lock_info *list;
+    size_t n;
+    assert_int_equal(rowlock_locks_list(s, &list, &n, &err),
+                     ROWLOCK_NOT_AVAILABLE);
+    assert_non_null(strstr(err.detail, pid));
+    rowlock_locks *other = NULL;
+    assert_int_equal(rowlock_locks_open(database, NULL, &other, &err),
+                     ROWLOCK_NOT_AVAILABLE);
+    assert_non_null(strstr(err.detail, pid));
     kill(c.pid, SIGCONT); /* it was not robbed, and goes on */
     child_end(&c);
     assert_int_equal(take(s, 4, ROWLOCK_UPDATE, ROWLOCK_NOWAIT), 0);
