@@ -300,6 +300,18 @@ drop_offset(struct rlk_rows *rows, int64_t offset)
     rows->n_rows -= skip;
 }
 
+/* NOWAIT and SKIP LOCKED are about records. For the table, which only VACUUM
+ * and its like hold, one waits all the same, as in PostgreSQL: or a SKIP LOCKED
+ * beside one would find the table empty. */
+static int
+lock_table(struct rlk_sqlite *c, const struct rlk_select *q, rowlock_error *err)
+{
+    const rowlock_name name = {.kind = ROWLOCK_TABLE, .table = q->table->name};
+    if (q->wait_ms >= 0)
+        return 0; /* comes with the first record */
+    return rlk_sqlite_take(c, &name, ROWLOCK_KEY_SHARE, ROWLOCK_WAIT, err);
+}
+
 static int
 select_locked(struct rlk_sqlite *c, const struct rlk_select *q,
               struct rlk_rows *ret, rowlock_error *err)
@@ -307,7 +319,9 @@ select_locked(struct rlk_sqlite *c, const struct rlk_select *q,
     struct search s = {.c = c, .q = q, .err = err};
     rowlock_value *key RLK_AUTOFREE =
         rlk_calloc(q->table->n_primary_key, sizeof *key);
-    int rc = key ? search_all(&s, key) : rlk_out_of_memory(err);
+    int rc = key ? lock_table(c, q, err) : rlk_out_of_memory(err);
+    if (!rc)
+        rc = search_all(&s, key);
     rlk_rows_done(&s.page);
     rlk_rows_done(&s.seen);
     rlk_rows_done(&s.locked);

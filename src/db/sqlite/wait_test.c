@@ -67,14 +67,15 @@ run_waiter(void *arg)
     hang_up(c);
 }
 
-/* The neighbour holds record 2; body comes to wait for it; then the neighbour
- * does what to says (hold_two) and commits. */
+/* The neighbour holds something; body comes to wait for it; then the neighbour
+ * does what to says and lets go. */
 static void
-meet(void (*body)(struct rlk_conn *c), int to)
+meet_with(void (*neighbour)(void *arg), void (*body)(struct rlk_conn *c),
+          int to)
 {
     struct child holder, waiter;
     struct waiter w = {body};
-    child_start(&holder, hold_two, &to);
+    child_start(&holder, neighbour, &to);
     child_expect(&holder, "held");
     child_start(&waiter, run_waiter, &w);
     child_expect(&waiter, "waiting");
@@ -83,6 +84,13 @@ meet(void (*body)(struct rlk_conn *c), int to)
     child_expect(&holder, "done");
     child_end(&holder);
     child_end(&waiter);
+}
+
+/* With hold_two as the neighbour. */
+static void
+meet(void (*body)(struct rlk_conn *c), int to)
+{
+    meet_with(hold_two, body, to);
 }
 
 /* ---- the newest version after a wait ---- */
@@ -125,6 +133,41 @@ test_wait__answers_the_newest_version(void **state)
     (void)state;
     fixture_init(&f, items);
     meet(expect_21, 21);
+    fixture_done(&f);
+}
+
+/* Somebody works on the whole table; when told, no longer. */
+static void
+hold_table(void *arg)
+{
+    rowlock_locks *locks;
+    const rowlock_name item = {.kind = ROWLOCK_TABLE, .table = "item"};
+    (void)arg;
+    check(rowlock_locks_open(f.path.text, NULL, &locks, NULL) == 0);
+    check(rowlock_locks_take(locks, &item, ROWLOCK_UPDATE, 0, NULL) == 0);
+    parent_tell("held");
+    parent_expect("go");
+    rowlock_locks_close(locks);
+    parent_tell("done");
+}
+
+static void
+skip_to_all(struct rlk_conn *c)
+{
+    struct rlk_select q = {.table = table_of(c, "item"),
+                           .lock = ROWLOCK_UPDATE,
+                           .wait_ms = ROWLOCK_SKIP_LOCKED};
+    parent_tell("waiting");
+    check(c->driver->select(c, &q, kept(0), &last) == 0);
+    check(kept(0)->n_rows == 3);
+}
+
+static void
+test_wait__skip_locked_waits_for_who_has_the_whole_table(void **state)
+{
+    (void)state;
+    fixture_init(&f, items);
+    meet_with(hold_table, skip_to_all, 0);
     fixture_done(&f);
 }
 
@@ -518,6 +561,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_wait__answers_the_newest_version),
+        TEST(test_wait__skip_locked_waits_for_who_has_the_whole_table),
         TEST(test_wait__passes_over_what_no_longer_matches_and_fills_the_limit),
         TEST(test_wait__passes_over_what_vanished_and_fills_the_limit),
         TEST(test_replay__repeats_the_writes_of_a_block_that_waited),
