@@ -19,8 +19,9 @@ struct rlk_body_ops {
 
 struct rlk_body { /* embedded first */
     const struct rlk_body_ops *ops;
-    bool framed;   /* what carries it proves that all has arrived */
-    char type[64]; /* content type; "": not said */
+    bool framed;       /* what carries it proves that all has arrived */
+    char type[64];     /* content type; "": not said */
+    char encoding[32]; /* of the content, as type */
 };
 
 struct rlk_body_options { /* the url is borrowed while the body is open */
@@ -43,7 +44,7 @@ int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
 
 /* What the module exports under this name. */
 #define RLK_HTTP_MODULE  "rlk_http_module"
-#define RLK_HTTP_VERSION "0.1.0/2" /* must be equal on both sides */
+#define RLK_HTTP_VERSION "0.1.0/3" /* must be equal on both sides */
 struct rlk_http_module {
     const char *version;
     rlk_body_open_fn *open;

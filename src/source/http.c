@@ -27,7 +27,7 @@ struct http {
     struct rlk_buf piece;
     struct curl_slist *headers;
     uint64_t bytes;
-    bool done, too_large, encoded, attached;
+    bool done, too_large, attached;
     CURLcode result;
     char reason[CURL_ERROR_SIZE];
 };
@@ -70,31 +70,33 @@ header_value(const char *line, size_t len, const char *name, size_t *ret_len)
     return line;
 }
 
-/* A body that is packed although we did not ask for it must not look like a
- * damaged one. */
+static void
+keep_value(char *to, size_t size, const char *value, size_t len)
+{
+    len = len < size ? len : size - 1;
+    memcpy(to, value, len);
+    to[len] = 0;
+}
+
 static size_t
 take_header(char *bytes, size_t size, size_t n, void *arg)
 {
     struct http *h = arg;
+    struct rlk_body *b = &h->body;
     size_t len = size * n, value_len = 0;
     const char *value;
     if (len > 5 && strncmp(bytes, "HTTP/", 5) == 0) {
-        h->body.framed = strncmp(bytes, "HTTP/1", 6) != 0;
-        h->body.type[0] = 0;
-        h->encoded = false;
-    } else if ((value = header_value(bytes, len,
-                                     "content-encoding:", &value_len))) {
-        h->encoded = value_len != 8 || strncasecmp(value, "identity", 8) != 0;
-    } else if ((value =
-                    header_value(bytes, len, "content-type:", &value_len))) {
-        if (value_len < sizeof h->body.type) {
-            memcpy(h->body.type, value, value_len);
-            h->body.type[value_len] = 0;
-        }
-    } else if (header_value(bytes, len, "content-length:", &value_len) ||
-               header_value(bytes, len, "transfer-encoding:", &value_len)) {
-        h->body.framed = true;
+        b->framed = strncmp(bytes, "HTTP/1", 6) != 0;
+        b->type[0] = b->encoding[0] = 0;
+        return len;
     }
+    if ((value = header_value(bytes, len, "content-encoding:", &value_len)))
+        keep_value(b->encoding, sizeof b->encoding, value, value_len);
+    if ((value = header_value(bytes, len, "content-type:", &value_len)))
+        keep_value(b->type, sizeof b->type, value, value_len);
+    if (header_value(bytes, len, "content-length:", &value_len) ||
+        header_value(bytes, len, "transfer-encoding:", &value_len))
+        b->framed = true;
     return len;
 }
 
@@ -269,13 +271,22 @@ check_url(const char *url, rowlock_error *err)
     return 0;
 }
 
+static bool
+add_header(struct http *h, const char *line)
+{
+    struct curl_slist *list = curl_slist_append(h->headers, line);
+    if (list)
+        h->headers = list;
+    return list != NULL;
+}
+
 static int
 set_options(struct http *h, rowlock_error *err)
 {
     CURL *e = h->easy;
     bool bad = curl_easy_setopt(e, CURLOPT_ERRORBUFFER, h->reason);
-    h->headers = curl_slist_append(NULL, "Accept: application/json, */*;q=0.1");
-    bad |= !h->headers;
+    bad |= !add_header(h, "Accept: application/json, */*;q=0.1") ||
+           !add_header(h, "Accept-Encoding: gzip, zstd");
     bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") ||
            curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) ||
            /* A server may close a kept connection without a word. */
@@ -300,7 +311,7 @@ static int
 request(struct http *h, long *ret_status, rowlock_error *err)
 {
     detach(h);
-    h->done = h->encoded = false;
+    h->done = false;
     h->reason[0] = 0;
     h->bytes = 0;
     rlk_buf_clear(&h->piece);
@@ -381,9 +392,6 @@ start(struct http *h, rowlock_error *err)
     }
     if (status != 200 && status != 203)
         return refuse_status(h, status, err);
-    if (h->encoded)
-        return rlk_fail(err, ROWLOCK_UNSUPPORTED,
-                        "'%.120s' sent a compressed body", h->url);
     return 0;
 }
 

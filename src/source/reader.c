@@ -13,6 +13,7 @@
 #include "json.h"
 #include "lines.h"
 #include "scout.h"
+#include "unpack.h"
 
 struct rlk_reader {
     struct rlk_body *body;
@@ -56,7 +57,9 @@ start(struct rlk_reader *r, const struct rlk_reader_options *o,
       rowlock_error *err)
 {
     struct rlk_body_options body = {r->url, o->limits, o->cancelled};
-    RLK_TRY(rlk_body_open(&body, &r->body, err));
+    struct rlk_body *packed = NULL;
+    RLK_TRY(rlk_body_open(&body, &packed, err));
+    RLK_TRY(rlk_unpack_open(packed, &body, &r->body, err));
     RLK_TRY(choose_format(r, o, err));
     rlk_lines_init(&r->lines, r->format, o->limits.record_bytes);
     rlk_csv_init(&r->csv, r->format);

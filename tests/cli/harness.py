@@ -184,6 +184,22 @@ class CliTest(unittest.TestCase):
         return f"http://127.0.0.1:{server.server_port}"
 
 
+MEASURE = """import os, subprocess, sys
+done = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(done.pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+"""
+
+
+def measure(*words, **options):
+    """Run it; its status, its peak of memory in KiB, and what it said. A small
+    program starts it, since a child's peak begins with that of its parent."""
+    done = subprocess.run(["/usr/bin/python3", "-S", "-c", MEASURE, PROGRAM, *map(str, words)],
+                          text=True, check=True, timeout=LIMIT, capture_output=True, **options)
+    status, peak = map(int, done.stdout.split())
+    return status, peak, done.stderr
+
+
 def send(request, body, status=200, **headers):
     """An answer for serve()."""
     request.send_response(status)

@@ -413,10 +413,6 @@ class Http(BadTest):
         self.refused("redirects to nowhere")
         self.assertEqual(self.rows(), [])
 
-    def test_compressed_body_is_named(self):
-        self.serve_bytes(lambda h: send(h, b"\x1f\x8b", Content_Encoding="gzip"))
-        self.refused("sent a compressed body")
-
     def test_password_in_the_url_is_refused_and_not_shown(self):
         self.define(url="http://me:hunter2@127.0.0.1/x.json")
         done = self.refused("a url with a user or password is refused")

@@ -10,7 +10,7 @@ import re
 import unittest
 from pathlib import Path
 
-from harness import CliTest, send
+from harness import CliTest, measure, send
 
 os.environ["no_proxy"] = "*"  # servers are on loopback
 
@@ -299,15 +299,6 @@ class Languages(FormatTest):
 
 
 class Memory(FormatTest):
-    def peak(self):
-        """Peak memory of a run, in KiB."""
-        pid = os.posix_spawn(os.environ["ROWLOCK"], ["rowlock", "sync", str(self.top / "t.yaml")],
-                             os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull,
-                                                        os.O_WRONLY, 0)])
-        _, status, usage = os.wait4(pid, 0)
-        self.assertEqual(status, 0)
-        return usage.ru_maxrss
-
     def test_memory_is_flat_whatever_the_number_of_records(self):
         """Every record is one that is there, so that the database stays small."""
         small = 4000 * int(os.environ.get("ROWLOCK_SOAK", 1))
@@ -318,7 +309,9 @@ class Memory(FormatTest):
                 body = next(b for e, _, b in bodies(records) if e == extension)
                 self.body(f"t.{extension}", body)
                 self.sync()
-                peaks.append(self.peak())
+                status, peak, said = measure("sync", self.top / "t.yaml")
+                self.assertEqual((status, said), (0, ""))
+                peaks.append(peak)
             self.assertLessEqual(peaks[1], peaks[0] * 1.2, extension)
 
 
