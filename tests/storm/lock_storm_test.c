@@ -24,7 +24,6 @@ struct board {
     int32_t writer[RECORDS]; /* pid of who holds UPDATE */
     int32_t clashes;
     int64_t finished[PROCESSES];
-    int32_t doomed[PROCESSES]; /* pid of who is being killed now */
 };
 
 static struct board *board;
@@ -63,17 +62,6 @@ take(rowlock_locks *s, int64_t key, enum rowlock_mode mode, int32_t wait_ms)
     return rc;
 }
 
-/* Killed, or being killed: the kernel frees its locks before its parent has
- * waited for it, so for a moment it is a corpse that still has a pid. */
-static bool
-is_dying(int32_t pid)
-{
-    for (int i = 0; i < PROCESSES; i++)
-        if (__atomic_load_n(&board->doomed[i], __ATOMIC_SEQ_CST) == pid)
-            return true;
-    return kill(pid, 0) != 0;
-}
-
 /* The writer before may have died before it could sign off. */
 static void
 sign(int64_t key, int32_t before)
@@ -81,7 +69,7 @@ sign(int64_t key, int32_t before)
     int32_t me = getpid();
     int32_t seen = __atomic_exchange_n(&board->writer[key], before ? 0 : me,
                                        __ATOMIC_SEQ_CST);
-    if (before ? seen != me : seen != 0 && !is_dying(seen))
+    if (before ? seen != me : seen != 0 && process_lives(seen))
         __atomic_add_fetch(&board->clashes, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -176,7 +164,6 @@ test_storm__processes_are_killed_and_nobody_waits_for_the_dead(void **state)
                board->finished[i] < soak(BLOCKS))
             usleep(100); /* it gets on: three blocks more */
         struct worker worker = {i, (unsigned)round};
-        __atomic_store_n(&board->doomed[i], c[i].pid, __ATOMIC_SEQ_CST);
         child_kill(&c[i]);
         child_start(&c[i], work, &worker);
     }
