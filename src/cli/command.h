@@ -16,7 +16,11 @@ enum rlk_exit {
     RLK_EXIT_DONE = 0,
     RLK_EXIT_FAILED = 1,
     RLK_EXIT_USAGE = 2,
-    RLK_EXIT_NOT_LOCKED = 5,
+    RLK_EXIT_PENDING = 3,
+    RLK_EXIT_CONFLICTS = 4,
+    RLK_EXIT_NOT_LOCKED = 5, /* or otherwise: try again later */
+    RLK_EXIT_REJECTED = 6,
+    RLK_EXIT_RUNNING = 11,
     RLK_EXIT_CANNOT_RUN = 126,
     RLK_EXIT_NOT_FOUND = 127,
     RLK_EXIT_SIGNAL = 128 /* plus the signal's number */

@@ -56,12 +56,22 @@ const struct rlk_command rlk_command_sync = {
                  {"sync --json regions.yaml", "the outcome as JSON lines"},
                  {"sync regions.yaml && touch regions.done",
                   "go on only when every record is in"}},
-    .statuses = {{"1", "failed, or records were rejected"},
-                 {"2", "wrong usage, or a wrong definition"}},
+    .statuses = {{"1", "failed"},
+                 {"2", "wrong usage, or a wrong definition"},
+                 {"4", "done, but conflicts are left"},
+                 {"5", "try again later: records were deferred, since others "
+                       "hold them, or the server is away"},
+                 {"6", "done, but records were rejected"}},
     .run = run_sync,
 };
 
-enum { REJECTED_SHOWN = 20 };
+enum { LEFT_SHOWN = 20 };
+
+static const char *const fates[] = {
+    [RLK_FATE_CONFLICT] = "conflict",
+    [RLK_FATE_DEFERRED] = "deferred",
+    [RLK_FATE_REJECTED] = "rejected",
+};
 
 struct sync {
     const struct rlk_args *args;
@@ -70,7 +80,7 @@ struct sync {
     struct rlk_progress progress;
     struct rlk_sync_report report;
     bool json;
-    uint64_t shown; /* rejected records that were said */
+    uint64_t shown; /* records left as they are that were said */
     volatile sig_atomic_t cancelled;
 };
 
@@ -104,15 +114,16 @@ open_target(const struct rlk_definition *d, rowlock_db **ret, void *arg,
 }
 
 static void
-print_rejected(const struct rlk_sync_rejected *r)
+print_left(const struct rlk_sync_left *l)
 {
     struct rlk_buf RLK_AUTOBUF line = {0};
-    const rowlock_error *reason = r->reason;
+    const rowlock_error *reason = l->reason;
     rlk_buf_format(&line,
-                   "{\"outcome\": \"rejected\", \"record\": %llu, \"line\": "
+                   "{\"outcome\": \"%s\", \"record\": %llu, \"line\": "
                    "%llu, \"byte\": %llu, \"sqlstate\": \"%s\", \"reason\": ",
-                   (unsigned long long)r->number, (unsigned long long)r->line,
-                   (unsigned long long)r->byte, reason->sqlstate);
+                   fates[l->fate], (unsigned long long)l->number,
+                   (unsigned long long)l->line, (unsigned long long)l->byte,
+                   reason->sqlstate);
     rlk_buf_json(&line, reason->message, strlen(reason->message));
     rlk_buf_text(&line, ", \"detail\": ");
     rlk_buf_json(&line, reason->detail, strlen(reason->detail));
@@ -123,20 +134,29 @@ print_rejected(const struct rlk_sync_rejected *r)
         fwrite(line.ptr, 1, line.len, stdout);
 }
 
+/* A conflict and a deferral are explained by their detail. */
 static void
-take_rejected(const struct rlk_sync_rejected *r, void *arg)
+say_left(const struct rlk_sync_left *l)
+{
+    bool more = l->fate != RLK_FATE_REJECTED && l->reason->detail[0];
+    rlk_speak("record %llu (%s) %s: %s%s%s", (unsigned long long)l->number,
+              l->reason->context, fates[l->fate], l->reason->message,
+              more ? ": " : "", more ? l->reason->detail : "");
+}
+
+static void
+take_left(const struct rlk_sync_left *l, void *arg)
 {
     struct sync *s = arg;
     if (s->json) {
-        print_rejected(r);
+        print_left(l);
         return;
     }
-    if (s->shown == REJECTED_SHOWN)
+    if (s->shown == LEFT_SHOWN)
         return;
     s->shown++;
     rlk_progress_clear(&s->progress);
-    rlk_speak("record %llu (%s) rejected: %s", (unsigned long long)r->number,
-              r->reason->context, r->reason->message);
+    say_left(l);
 }
 
 static void
@@ -176,10 +196,12 @@ print_json(struct sync *s, const rowlock_error *err)
         &line,
         ", \"status\": \"%s\", \"records\": %llu, \"created\": "
         "%llu, \"updated\": %llu, \"unchanged\": %llu, "
-        "\"rejected\": %llu, \"seconds\": %.3f",
+        "\"conflicts\": %llu, \"deferred\": %llu, \"rejected\": %llu, "
+        "\"seconds\": %.3f",
         err ? "failed" : "done", (unsigned long long)r->records,
         (unsigned long long)r->created, (unsigned long long)r->updated,
-        (unsigned long long)r->unchanged, (unsigned long long)r->rejected,
+        (unsigned long long)r->unchanged, (unsigned long long)r->conflicts,
+        (unsigned long long)r->deferred, (unsigned long long)r->rejected,
         rlk_progress_seconds(&s->progress));
     if (err)
         add_error(&line, err);
@@ -194,10 +216,9 @@ print_counts(const struct rlk_sync_report *r)
     const struct {
         const char *what;
         uint64_t n;
-    } rows[] = {{"created", r->created},
-                {"updated", r->updated},
-                {"unchanged", r->unchanged},
-                {"rejected", r->rejected}};
+    } rows[] = {{"created", r->created},     {"updated", r->updated},
+                {"unchanged", r->unchanged}, {"conflicts", r->conflicts},
+                {"deferred", r->deferred},   {"rejected", r->rejected}};
     char text[sizeof rows / sizeof rows[0]][RLK_COUNT_TEXT];
     int width = 0;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -229,11 +250,12 @@ print_summary(struct sync *s)
 static void
 say_unshown(const struct sync *s)
 {
-    uint64_t more = s->report.rejected - s->shown;
+    const struct rlk_sync_report *r = &s->report;
+    uint64_t more = r->rejected + r->conflicts + r->deferred - s->shown;
     char text[RLK_COUNT_TEXT];
     rlk_count_print(more, text);
     if (!s->json && more)
-        rlk_speak("%s more rejected; --json lists all", text);
+        rlk_speak("%s more like these; --json lists all", text);
 }
 
 static int
@@ -248,7 +270,22 @@ say_failure(struct sync *s, const rowlock_error *err)
         rlk_speak_error(s->report.definition_wrong ? NULL : "sync", err);
     if (signal)
         return RLK_EXIT_SIGNAL + signal;
-    return s->report.definition_wrong ? RLK_EXIT_USAGE : RLK_EXIT_FAILED;
+    if (s->report.definition_wrong)
+        return RLK_EXIT_USAGE;
+    return s->report.source_away || err->code == ROWLOCK_NOT_AVAILABLE
+               ? RLK_EXIT_NOT_LOCKED
+               : RLK_EXIT_FAILED;
+}
+
+/* Of several the most pressing. */
+static int
+status_of(const struct rlk_sync_report *r)
+{
+    if (r->deferred)
+        return RLK_EXIT_NOT_LOCKED;
+    if (r->conflicts)
+        return RLK_EXIT_CONFLICTS;
+    return r->rejected ? RLK_EXIT_REJECTED : RLK_EXIT_DONE;
 }
 
 static int
@@ -260,9 +297,7 @@ report(struct sync *s, int rc, const rowlock_error *err)
         print_json(s, rc ? err : NULL);
     else if (!rc)
         print_summary(s);
-    if (rc)
-        return say_failure(s, err);
-    return s->report.rejected ? RLK_EXIT_FAILED : RLK_EXIT_DONE;
+    return rc ? say_failure(s, err) : status_of(&s->report);
 }
 
 static int
@@ -271,7 +306,7 @@ run_definition(struct sync *s)
     rowlock_error err = {0};
     struct rlk_sync_options o = {
         .open_target = open_target,
-        .on_rejected = take_rejected,
+        .on_left = take_left,
         .on_progress = take_progress,
         .arg = s,
         .limits = RLK_SOURCE_LIMITS_INIT,

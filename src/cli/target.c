@@ -54,6 +54,7 @@ rlk_target_open(struct rlk_target *t, const struct rlk_definition *d,
     snprintf(t->label, sizeof t->label, "rowlock sync %s", d->name.text);
     rowlock_options o = ROWLOCK_OPTIONS_INIT;
     o.label = t->label;
+    o.wait_ms = d->wait_ms > 0 ? d->wait_ms : 1; /* for side effects */
     o.on_wait = t->on_wait;
     o.on_wait_arg = t->arg;
     if (d->create_table)

@@ -23,6 +23,13 @@ int rlk_session_table(rowlock_db *db, const char *name,
 int rlk_table_column(const struct rlk_table *table, const char *name,
                      uint32_t *ret, rowlock_error *err);
 
+/* Looks keys up in one snapshot, without locks; the values are in the form that
+ * the columns store (rlk_value_for), none is NULL. *ret is the caller's;
+ * ret_found[i]: the position of key i's record in it, or -1. */
+int rlk_block_lookup(rowlock_block *b, const struct rlk_table *table,
+                     const struct rlk_match *keys, size_t n_keys,
+                     struct rlk_rows *ret, int *ret_found, rowlock_error *err);
+
 /* What is about to be written: old is NULL for a new record, set is NULL for
  * a delete. */
 struct rlk_write {

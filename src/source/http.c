@@ -12,6 +12,9 @@
 #include "base/text.h"
 #include "body.h"
 
+/* The SQLSTATE of what another try will not change; else it is 08006. */
+#define REFUSED "08004"
+
 enum {
     MOST_REDIRECTS = 10,
     SLICE_MS = 200,     /* how soon an interrupt is seen */
@@ -147,6 +150,8 @@ say_failed(struct http *h, rowlock_error *err)
     rlk_fail(err, ROWLOCK_CONNECTION, "could not fetch '%.120s': %s", h->url,
              why);
     rlk_hint(err, "%s", hint_of(h->result));
+    if (h->result == CURLE_PEER_FAILED_VERIFICATION)
+        rlk_sqlstate(err, REFUSED);
     return ROWLOCK_CONNECTION;
 }
 
@@ -336,9 +341,12 @@ follow(struct http *h, rowlock_error *err)
 {
     char *to = NULL;
     curl_easy_getinfo(h->easy, CURLINFO_REDIRECT_URL, &to);
-    if (!to)
-        return rlk_fail(err, ROWLOCK_CONNECTION,
-                        "'%.120s' redirects to nowhere", h->url);
+    if (!to) {
+        rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' redirects to nowhere",
+                 h->url);
+        rlk_sqlstate(err, REFUSED);
+        return ROWLOCK_CONNECTION;
+    }
     if (!rlk_url_is_http(to) || (strncasecmp(h->url, "https:", 6) == 0 &&
                                  strncasecmp(to, "https:", 6) != 0)) {
         rlk_fail(err, ROWLOCK_UNSUPPORTED, "'%.80s' redirects to '%.80s'",
@@ -366,6 +374,8 @@ refuse_status(struct http *h, long status, rowlock_error *err)
     }
     rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' answered HTTP %ld", h->url,
              status);
+    if (status < 500 && status != 408 && status != 429)
+        rlk_sqlstate(err, REFUSED);
     if (said[0])
         rlk_detail(err, "It said: %s", said);
     rlk_hint(err, status >= 500 || status == 429 ? "Try again later."
@@ -383,10 +393,13 @@ start(struct http *h, rowlock_error *err)
     RLK_TRY(set_options(h, err));
     RLK_TRY(request(h, &status, err));
     for (int i = 0; is_redirect(status); i++) {
-        if (i == MOST_REDIRECTS)
-            return rlk_fail(err, ROWLOCK_CONNECTION,
-                            "'%.120s' redirects more than %d times", h->o.url,
-                            MOST_REDIRECTS);
+        if (i == MOST_REDIRECTS) {
+            rlk_fail(err, ROWLOCK_CONNECTION,
+                     "'%.120s' redirects more than %d times", h->o.url,
+                     MOST_REDIRECTS);
+            rlk_sqlstate(err, REFUSED);
+            return ROWLOCK_CONNECTION;
+        }
         RLK_TRY(follow(h, err));
         RLK_TRY(request(h, &status, err));
     }

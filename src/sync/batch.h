@@ -1,26 +1,37 @@
 /* SPDX-License-Identifier: MIT
- * Some hundred records on their way into the table, in one block. What became
- * of each is known only after the commit. */
+ * Some hundred records on their way into the table: looked up together, and
+ * written together, as far as nobody else holds them. */
 #ifndef RLK_SYNC_BATCH_H
 #define RLK_SYNC_BATCH_H
 
-#include "sync/plan.h"
+#include <signal.h>
+
+#include "sync/item.h"
+#include "sync/seen.h"
 
 enum { RLK_BATCH_RECORDS = 500 };
 
-struct rlk_item {
-    uint64_t number, line, byte;
-    rowlock_upsert request;
-    enum rowlock_outcome outcome;
-    bool unusable;         /* rejected before it reached the database */
-    rowlock_error *reason; /* of a rejection; else NULL */
+struct rlk_work { /* what all batches of a run share */
+    const struct rlk_plan *plan;
+    rowlock_db *db;
+    struct rlk_seen seen; /* local records met */
+    int64_t patience_ms;  /* left of locks.total */
+    int64_t free_at_ms;   /* before that, others have the writer */
+    const volatile sig_atomic_t *cancelled; /* may be NULL */
 };
 
 struct rlk_batch {
     struct rlk_arena arena; /* what the items point to */
     size_t n;
-    bool careful; /* each record in a savepoint of its own */
     struct rlk_item items[RLK_BATCH_RECORDS];
+    bool careful; /* each record in a savepoint of its own */
+
+    struct rlk_item *todo[RLK_BATCH_RECORDS]; /* of this look */
+    size_t n_todo;
+    struct rlk_item *order[RLK_BATCH_RECORDS]; /* to be written, in order */
+    size_t n_order;
+    struct rlk_rows rows; /* of this look: the hits */
+    struct rlk_seen round;
 };
 
 /* Adds what the reader gave (RLK_READ_RECORD or RLK_READ_REJECTED). The batch
@@ -28,10 +39,25 @@ struct rlk_batch {
 int rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
                   const struct rlk_remote *remote, enum rlk_read what,
                   rowlock_error *err);
-/* Writes the items in one block and commits it; outcomes and reasons are then
- * final. On failure nothing of the batch is in the database. */
-int rlk_batch_write(struct rlk_batch *b, rowlock_db *db, rowlock_error *err);
+/* Sees to it that every item has its fate. On failure those that have one are
+ * in the database, the others are not. */
+int rlk_batch_run(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err);
 /* Empty again. */
 void rlk_batch_reset(struct rlk_batch *b);
+void rlk_batch_done(struct rlk_batch *b);
+
+/* ---- look.c ---- */
+
+/* Looks up b->todo in one snapshot without locks, and decides: items end
+ * rejected, unchanged or in conflict, or stand in b->order to be written. */
+int rlk_batch_look(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err);
+
+/* ---- write.c ---- */
+
+/* Writes b->order in one block, or in several when the writer is to be shared.
+ * Items then have their fate, or are stale (to be looked up again) or held. */
+int rlk_batch_write(struct rlk_batch *b, struct rlk_work *w, int32_t wait_ms,
+                    rowlock_error *err);
+int64_t rlk_now_ms(void);
 
 #endif

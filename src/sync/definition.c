@@ -10,12 +10,17 @@
 #include "base/text.h"
 #include "sync/definition_read.h"
 
-enum kind { SAID, FLAG, POINTER, CHOICE, SECTION, TREE };
+enum kind { SAID, FLAG, POINTER, CHOICE, DURATION, SECTION, TREE };
 
-static const char *const modes[] = {"update", "create_only", NULL};
+enum { USUAL_WAIT_MS = 5000, USUAL_TOTAL_MS = 60000 };
+
+static const char *const modes[] = {"update", "create_only", "fill", NULL};
 static const char *const types[] = {"",     "text",    "integer",
                                     "real", "boolean", "timestamp",
                                     "json", "blob",    NULL};
+
+static const char *const disagreements[] = {"report", "first", "rekey", NULL};
+static const char *const paces[] = {"polite", "full", NULL};
 
 static const struct rule {
     const char *section, *key;
@@ -37,6 +42,13 @@ static const struct rule {
      rlk_format_names},
     {"source", "records", POINTER, false, TOP(records)},
     {"", "match", TREE, true, TOP(said_match)},
+    {"match", "keys", TREE, true, TOP(said_match)},
+    {"match", "on_disagree", CHOICE, false,
+     offsetof(struct rlk_definition, on_disagree), disagreements},
+    {"", "locks", SECTION, false, 0, NULL},
+    {"locks", "wait", DURATION, false, TOP(wait_ms)},
+    {"locks", "total", DURATION, false, TOP(total_ms)},
+    {"", "pace", CHOICE, false, offsetof(struct rlk_definition, pace), paces},
     {"", "fields", TREE, true, TOP(said_fields)},
     {"field", "from", POINTER, true, FIELD(from), NULL},
     {"field", "strip", FLAG, false, FIELD(strip), NULL},
@@ -119,6 +131,19 @@ read_choice(struct rlk_reading *r, const struct rlk_yaml *node,
                      list.ptr ? list.ptr : "");
 }
 
+static int
+read_duration(struct rlk_reading *r, const struct rlk_yaml *node, int32_t *ret)
+{
+    struct rlk_said said = {0};
+    RLK_TRY(rlk_read_said(r, node, &said));
+    if (!rlk_duration_parse(said.text, ret))
+        return RLK_WRONG(r, node, "'%.60s' is no duration, such as 5s or 2m",
+                         said.text);
+    if (*ret == 0)
+        *ret = -1;
+    return 0;
+}
+
 /* ---- sections ---- */
 
 static const struct rule *
@@ -162,6 +187,8 @@ read_rule(struct rlk_reading *r, const struct rule *rule,
         return rlk_read_pointer(r, node, to);
     case CHOICE:
         return read_choice(r, node, rule->choices, to);
+    case DURATION:
+        return read_duration(r, node, to);
     case SECTION:
         return rlk_read_section(r, node, rule->key, base);
     case TREE:
@@ -265,6 +292,8 @@ start(const char *path, struct rlk_definition **ret, rowlock_error *err)
     struct rlk_definition *d = rlk_calloc(1, sizeof *d);
     if (!d)
         return rlk_out_of_memory(err);
+    d->wait_ms = USUAL_WAIT_MS;
+    d->total_ms = USUAL_TOTAL_MS;
     d->path = rlk_arena_copy(&d->arena, path, strlen(path));
     if (!d->path) {
         rlk_definition_free(d);

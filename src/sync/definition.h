@@ -14,7 +14,11 @@ struct rlk_said { /* a text of the definition, and where it stands */
     struct rlk_spot at;
 };
 
-enum rlk_field_mode { RLK_FIELD_UPDATE, RLK_FIELD_CREATE_ONLY };
+enum rlk_field_mode {
+    RLK_FIELD_UPDATE,
+    RLK_FIELD_CREATE_ONLY,
+    RLK_FIELD_FILL /* only where the record has nothing */
+};
 
 enum rlk_field_type { /* RLK_FIELD_ANY: not said */
                       RLK_FIELD_ANY,
@@ -35,10 +39,19 @@ struct rlk_field {
     int mode; /* enum rlk_field_mode */
     int type; /* enum rlk_field_type */
     bool strip, slugify;
+    int on_change;    /* written only when something else is */
     bool has_default; /* for what is absent */
     const struct rlk_yaml *said_default;
     rowlock_value default_value; /* NULL, INT, DOUBLE or TEXT */
 };
+
+enum rlk_disagree { /* what happens when the match keys disagree */
+                    RLK_DISAGREE_REPORT,
+                    RLK_DISAGREE_FIRST,
+                    RLK_DISAGREE_REKEY
+};
+
+enum rlk_pace { RLK_PACE_POLITE, RLK_PACE_FULL };
 
 struct rlk_match_key {
     size_t *fields; /* positions in the definition's fields */
@@ -60,6 +73,10 @@ struct rlk_definition {
     bool tabular; /* CSV or TSV, as far as can be told without asking: a
                      pointer may be the name of a column */
     const struct rlk_yaml *said_match, *said_fields;
+    int on_disagree;           /* enum rlk_disagree */
+    int32_t wait_ms, total_ms; /* for held records: for one, for all; -1: not
+                                  at all */
+    int pace;                  /* enum rlk_pace */
     struct rlk_match_key *match;
     size_t n_match;
     struct rlk_field *fields;

@@ -205,8 +205,10 @@ repeats(const struct rlk_definition *d)
 int
 rlk_read_match(struct rlk_reading *r)
 {
-    const struct rlk_yaml *list = r->d->said_match;
     struct rlk_definition *d = r->d;
+    if (d->said_match->kind == RLK_YAML_MAP)
+        RLK_TRY(rlk_read_section(r, d->said_match, "match", d));
+    const struct rlk_yaml *list = d->said_match;
     if (list->kind != RLK_YAML_LIST || list->n == 0) {
         RLK_WRONG(r, list, "match is a list of fields to find records by");
         rlk_hint(r->err, "Write match: [remote_id].");

@@ -212,8 +212,8 @@ test_definition__wrong_types_are_refused_with_their_place(void **state)
          "d.yaml:5:31: true or false was expected, not 'yes'"},
         {"match: [a]\nfields: {a: {from: /a, strip: 'true'}}",
          "d.yaml:5:31: true or false was expected, not 'true'"},
-        {"match: [a]\nfields: {a: {from: /a, mode: fill}}",
-         "d.yaml:5:30: 'fill' is none of: update, create_only"},
+        {"match: [a]\nfields: {a: {from: /a, mode: full}}",
+         "d.yaml:5:30: 'full' is none of: update, create_only, fill"},
         {"match: [a]\nfields: {a: {from: /a, type: int}}",
          "d.yaml:5:30: 'int' is none of: text, integer, real, boolean, "
          "timestamp, json, blob"},
@@ -239,6 +239,27 @@ test_definition__wrong_types_are_refused_with_their_place(void **state)
                  "d.yaml:2:20: a text was expected, not a list");
     assert_wrong(parse_with("{database: }", source, ""),
                  "d.yaml:2:20: a text was expected, but it is empty");
+}
+
+static void
+test_definition__match_locks_and_pace_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rest, *message;
+    } wrong[] = {
+        {"match: {key: [a]}\nfields: {a: /a}",
+         "d.yaml:4:9: unknown key 'key' (did you mean 'keys'?)"},
+        {"match: {keys: [a], on_disagree: last}\nfields: {a: /a}",
+         "d.yaml:4:33: 'last' is none of: report, first, rekey"},
+        {"match: [a]\nfields: {a: /a}\nlocks: {wait: 5}",
+         "d.yaml:6:15: '5' is no duration, such as 5s or 2m"},
+        {"match: [a]\nfields: {a: /a}\npace: fast",
+         "d.yaml:6:7: 'fast' is none of: polite, full"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_wrong(parse_with(target, source, wrong[i].rest),
+                     wrong[i].message);
 }
 
 static void
@@ -396,6 +417,7 @@ main(void)
         cmocka_unit_test(test_definition__missing_keys_are_named),
         cmocka_unit_test(
             test_definition__wrong_types_are_refused_with_their_place),
+        cmocka_unit_test(test_definition__match_locks_and_pace_are_checked),
         cmocka_unit_test(
             test_definition__what_yaml_has_beyond_trees_is_refused),
         cmocka_unit_test(test_definition__damaged_yaml_says_where),

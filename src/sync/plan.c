@@ -3,6 +3,8 @@
  * is copied: a catalogue's pointers die with the block. */
 #include "sync/plan.h"
 
+#include <strings.h>
+
 #include "record/record.h"
 
 /* Says inner at its place in the definition. */
@@ -70,7 +72,8 @@ rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
     rowlock_error inner = {0};
     struct rlk_plan plan = {.d = d};
     plan.goals = rlk_arena_alloc(arena, d->n_fields, sizeof *plan.goals);
-    if (!plan.goals)
+    plan.columns = rlk_arena_alloc(arena, d->n_fields, sizeof *plan.columns);
+    if (!plan.goals || !plan.columns)
         return rlk_out_of_memory(err);
     if (rlk_session_table(db, d->table.text, &table, &inner))
         return wrong_at(d, d->table.at, &inner, err);
@@ -80,9 +83,27 @@ rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
         if (rlk_table_column(table, f->column.text, &at, &inner))
             return wrong_at(d, f->column.at, &inner, err);
         RLK_TRY(check_column(d, f, &table->columns[at], err));
+        plan.columns[i] = at;
         plan.goals[i].type = table->columns[at].type;
         plan.goals[i].is_key = rlk_definition_matches(d, i);
     }
     *ret = plan;
+    return 0;
+}
+
+int
+rlk_plan_table(const struct rlk_plan *plan, rowlock_db *db,
+               const struct rlk_table **ret, rowlock_error *err)
+{
+    const struct rlk_definition *d = plan->d;
+    const struct rlk_table *t;
+    RLK_TRY(rlk_session_table(db, d->table.text, &t, err));
+    for (size_t i = 0; i < d->n_fields; i++)
+        if (plan->columns[i] >= t->n_columns ||
+            strcasecmp(t->columns[plan->columns[i]].name,
+                       d->fields[i].column.text) != 0)
+            return rlk_fail(err, ROWLOCK_UNDEFINED,
+                            "table \"%s\" was changed during the run", t->name);
+    *ret = t;
     return 0;
 }

@@ -10,11 +10,16 @@
 struct rlk_plan {
     const struct rlk_definition *d;
     struct rlk_goal *goals; /* of each field */
+    uint32_t *columns;      /* of each field: its position in the table */
 };
 
 /* Messages name the definition's line; goals are in arena. */
 int rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
                   struct rlk_arena *arena, struct rlk_plan *ret,
                   rowlock_error *err);
+
+/* The table, when its columns still stand where they stood. */
+int rlk_plan_table(const struct rlk_plan *plan, rowlock_db *db,
+                   const struct rlk_table **ret, rowlock_error *err);
 
 #endif

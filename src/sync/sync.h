@@ -6,13 +6,17 @@
 
 #include "rowlock/rowlock.h"
 #include "sync/definition.h"
+#include "sync/item.h"
 
 struct rlk_sync_report { /* of what is committed */
-    uint64_t records, created, updated, unchanged, rejected;
+    uint64_t records, created, updated, unchanged;
+    uint64_t conflicts, deferred, rejected; /* left as they are */
     bool definition_wrong; /* the failure is the definition's */
+    bool source_away;      /* the failure is the source's: try again later */
 };
 
-struct rlk_sync_rejected {
+struct rlk_sync_left {           /* a record that was not written */
+    enum rlk_fate fate;          /* CONFLICT, DEFERRED or REJECTED */
     uint64_t number, line, byte; /* of the record in the source */
     const rowlock_error *reason; /* its context has the exact place */
 };
@@ -23,8 +27,9 @@ struct rlk_sync_options {
      * has ended. */
     int (*open_target)(const struct rlk_definition *d, rowlock_db **ret,
                        void *arg, rowlock_error *err);
-    /* After the commit of the batch it was in. May be NULL. */
-    void (*on_rejected)(const struct rlk_sync_rejected *rejected, void *arg);
+    /* After the commit of the batch it was in; conflicts at the end. May be
+     * NULL. */
+    void (*on_left)(const struct rlk_sync_left *left, void *arg);
     /* After each commit. May be NULL. */
     void (*on_progress)(const struct rlk_sync_report *report, void *arg);
     void *arg;

@@ -3,7 +3,6 @@
 
 import json
 import os
-import shutil
 import unittest
 from pathlib import Path
 
@@ -40,7 +39,8 @@ class SyncTest(CliTest):
         """The last JSON line's counts."""
         done = self.sync(definition, "--json", status=status)
         last = json.loads(done.stdout.splitlines()[-1])
-        return {k: last[k] for k in ("created", "updated", "unchanged", "rejected") if last[k]}
+        return {k: last[k] for k in ("created", "updated", "unchanged", "conflicts", "deferred",
+                                     "rejected") if last[k]}
 
     def small(self, records, fields="{code: /code, name: /name}", match="[code]",
               target="{database: t.db, table: t, create_table: true}"):
@@ -82,7 +82,8 @@ class Regions(SyncTest):
         lines = self.sync(definition).stdout.splitlines()
         self.assertRegex(lines[0], r"^regions: 5,127 records in \d+\.\d\d s \([\d,]+ a second\)$")
         self.assertEqual(lines[1:], ["  created    5,127", "  updated        0",
-                                     "  unchanged      0", "  rejected       0"])
+                                     "  unchanged      0", "  conflicts      0",
+                                     "  deferred       0", "  rejected       0"])
 
     def test_slugs_are_those_of_django(self):
         try:
@@ -124,7 +125,7 @@ class Writing(SyncTest):
 
     def test_record_without_any_key_is_rejected(self):
         definition = self.small([{"code": "  ", "name": "x"}, {"name": "y"}, {"code": "a"}])
-        self.assertEqual(self.outcome(definition, status=1), {"created": 1, "rejected": 2})
+        self.assertEqual(self.outcome(definition, status=6), {"created": 1, "rejected": 2})
 
     def test_create_only_fields_stay(self):
         definition = self.small([{"code": "a", "name": "one"}],
@@ -193,7 +194,7 @@ class Writing(SyncTest):
         definition = self.small(records, fields="{code: /code, n: {from: /n, type: integer}}")
         self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT, "
                       "n INTEGER NOT NULL CHECK (n <> 20))", "t.db")
-        done = self.sync(definition, "--json", status=1)
+        done = self.sync(definition, "--json", status=6)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([line["record"] for line in lines[:-1]], [4, 21, 701, 702, 1200])
         self.assertEqual(lines[-1]["created"], 1195)
@@ -205,16 +206,16 @@ class Writing(SyncTest):
 
     def test_rejected_records_are_said_with_their_place(self):
         definition = self.small('[{"code": "a"},\n {"code": 01},\n {"code": "c"}]')
-        done = self.sync(definition, status=1)
+        done = self.sync(definition, status=6)
         self.assertEqual(done.stderr, "rowlock: record 2 (line 2, byte 27) rejected: "
                                       "not a JSON value\n")
         self.assertIn("  rejected   1\n", done.stdout)
 
     def test_only_the_first_rejected_are_said(self):
         definition = self.small("[" + ",".join(["7"] * 1000) + "]")
-        done = self.sync(definition, status=1)
+        done = self.sync(definition, status=6)
         self.assertEqual(len(done.stderr.splitlines()), 21)
-        self.assertIn("980 more rejected; --json lists all", done.stderr)
+        self.assertIn("980 more like these; --json lists all", done.stderr)
 
     def test_empty_list_is_no_failure(self):
         definition = self.small("[]")
@@ -255,7 +256,7 @@ class Writing(SyncTest):
 
     def test_two_at_once_make_no_duplicate(self):
         definition = self.small([{"code": f"c{i}", "name": "x"} for i in range(3000)])
-        shutil.copy(definition, self.top / "u.yaml")
+        self.write("u.yaml", definition.read_text().replace("sync: t", "sync: u"))
         runs = [self.start_rowlock("sync", name, "--json") for name in ("t.yaml", "u.yaml")]
         self.assertEqual([run.end() for run in runs], [0, 0])
         results = [json.loads(run.out) for run in runs]
@@ -270,7 +271,8 @@ class Speech(SyncTest):
         definition = self.small([{"code": "a"}])
         line = json.loads(self.sync(definition, "--json").stdout)
         self.assertEqual(list(line), ["sync", "status", "records", "created", "updated",
-                                      "unchanged", "rejected", "seconds"])
+                                      "unchanged", "conflicts", "deferred", "rejected",
+                                      "seconds"])
         self.assertEqual((line["sync"], line["status"]), ("t", "done"))
 
     def test_json_says_why_it_failed(self):

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * One remote record on its way into the table. */
+#ifndef RLK_SYNC_ITEM_H
+#define RLK_SYNC_ITEM_H
+
+#include "sync/plan.h"
+
+enum rlk_fate { /* what became of it; known after the commit only */
+                RLK_FATE_OPEN,
+                RLK_FATE_CREATED,
+                RLK_FATE_UPDATED,
+                RLK_FATE_UNCHANGED,
+                RLK_FATE_CONFLICT,
+                RLK_FATE_DEFERRED,
+                RLK_FATE_REJECTED
+};
+
+enum rlk_verdict { RLK_SAME, RLK_CHANGE, RLK_CREATE, RLK_CLASH };
+
+struct rlk_item {
+    uint64_t number, line, byte;
+    rowlock_value *values; /* of each field, as its column stores them */
+    bool *present;
+    bool ready;             /* the values are in that form */
+    struct rlk_match *keys; /* of each match key; n_columns 0: blank */
+    enum rlk_fate fate;
+    rowlock_error *reason; /* of a rejection, a conflict, a deferral */
+
+    /* what the last look said */
+    enum rlk_verdict verdict;
+    const struct rlk_row *hit;
+    bool *leave, *force; /* of each field: see decide.c */
+    bool all_agree;      /* every key that hits hits this record */
+    struct rlk_set *sets;
+    size_t n_sets;
+
+    /* of the write that is under way */
+    bool stale, held;
+    enum rlk_fate outcome;
+    rowlock_error failure;
+    uint64_t local;   /* the record's name, hashed */
+    unsigned clashes; /* unique violations that a new look may explain */
+};
+
+/* The fields of a remote record. ROWLOCK_BAD_VALUE rejects it. */
+int rlk_item_take(struct rlk_item *item, const struct rlk_plan *plan,
+                  const struct rlk_json *root, struct rlk_arena *arena,
+                  rowlock_error *err);
+/* Brings the values into the form of their columns, and makes the keys.
+ * ROWLOCK_BAD_VALUE rejects it. */
+int rlk_item_ready(struct rlk_item *item, const struct rlk_plan *plan,
+                   const struct rlk_table *table, struct rlk_arena *arena,
+                   rowlock_error *err);
+/* Ends it with this fate, for this reason (copied into arena). */
+int rlk_item_end(struct rlk_item *item, enum rlk_fate fate,
+                 const rowlock_error *reason, struct rlk_arena *arena,
+                 rowlock_error *err);
+/* A copy that outlives its batch: all that a new look needs. */
+int rlk_item_copy(const struct rlk_item *item, const struct rlk_plan *plan,
+                  struct rlk_arena *arena, struct rlk_item *ret,
+                  rowlock_error *err);
+
+#endif

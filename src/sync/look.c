@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ * The look: one snapshot for all records of a batch, no locks. What needs no
+ * write ends here. Two remote records for one local one are noticed here too:
+ * the second may say the same, but not change it. Next: write.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sync/batch.h"
+#include "sync/decide.h"
+
+struct looking {
+    struct rlk_batch *b;
+    struct rlk_work *w;
+};
+
+static int
+ready_all(const struct looking *l, const struct rlk_table *t,
+          rowlock_error *err)
+{
+    struct rlk_batch *b = l->b;
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_todo; i++) {
+        struct rlk_item *item = b->todo[i];
+        rowlock_error reason = {0};
+        int rc = rlk_item_ready(item, l->w->plan, t, &b->arena, &reason);
+        if (rc == ROWLOCK_NO_MEMORY)
+            return rlk_out_of_memory(err);
+        if (rc)
+            RLK_TRY(
+                rlk_item_end(item, RLK_FATE_REJECTED, &reason, &b->arena, err));
+        else
+            b->todo[n++] = item;
+    }
+    b->n_todo = n;
+    return 0;
+}
+
+/* All live keys of all items in one list; at[]: where each key stands. */
+static size_t
+gather(const struct rlk_batch *b, size_t n_match, struct rlk_match *keys,
+       int *at)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_todo; i++)
+        for (size_t k = 0; k < n_match; k++) {
+            const struct rlk_match *key = &b->todo[i]->keys[k];
+            at[i * n_match + k] = key->n_columns ? (int)n : -1;
+            if (key->n_columns)
+                keys[n++] = *key;
+        }
+    return n;
+}
+
+static int
+decide_all(const struct looking *l, const struct rlk_table *t, int *at,
+           const int *found, rowlock_error *err)
+{
+    struct rlk_batch *b = l->b;
+    size_t n_match = l->w->plan->d->n_match;
+    for (size_t i = 0; i < b->n_todo; i++) {
+        int *mine = at + i * n_match;
+        for (size_t k = 0; k < n_match; k++)
+            mine[k] = mine[k] < 0 ? -1 : found[mine[k]];
+        struct rlk_looked looked = {t, &b->rows, mine};
+        RLK_TRY(rlk_decide(b->todo[i], l->w->plan, &looked, &b->arena, err));
+        if (b->todo[i]->hit)
+            b->todo[i]->local = rlk_row_name(t, b->todo[i]->hit);
+    }
+    return 0;
+}
+
+static int
+compare_values(rowlock_value a, rowlock_value b)
+{
+    if (a.type != b.type)
+        return a.type < b.type ? -1 : 1;
+    if (a.type == ROWLOCK_INT)
+        return (a.u.i > b.u.i) - (a.u.i < b.u.i);
+    if (a.type == ROWLOCK_DOUBLE)
+        return (a.u.d > b.u.d) - (a.u.d < b.u.d);
+    if (a.type == ROWLOCK_NULL)
+        return 0;
+    size_t n = a.u.s.len < b.u.s.len ? a.u.s.len : b.u.s.len;
+    int rc = memcmp(a.u.s.ptr, b.u.s.ptr, n);
+    return rc ? rc : (a.u.s.len > b.u.s.len) - (a.u.s.len < b.u.s.len);
+}
+
+/* By primary key; new records behind, as they came. */
+static int
+compare_items(const void *pa, const void *pb, void *arg)
+{
+    const struct rlk_item *a = *(struct rlk_item *const *)pa;
+    const struct rlk_item *b = *(struct rlk_item *const *)pb;
+    const struct rlk_table *t = arg;
+    int rc = (a->hit == NULL) - (b->hit == NULL);
+    for (size_t i = 0; !rc && a->hit && b->hit && i < t->n_primary_key; i++)
+        rc = compare_values(a->hit->values[t->primary_key[i]],
+                            b->hit->values[t->primary_key[i]]);
+    return rc ? rc : (a->number > b->number) - (a->number < b->number);
+}
+
+static int
+look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
+{
+    struct looking *l = arg;
+    struct rlk_batch *b = l->b;
+    const struct rlk_table *t;
+    size_t n_match = l->w->plan->d->n_match;
+    rlk_rows_done(&b->rows);
+    RLK_TRY(rlk_plan_table(l->w->plan, l->w->db, &t, err));
+    RLK_TRY(ready_all(l, t, err));
+    size_t most = b->n_todo * n_match;
+    struct rlk_match *keys = rlk_arena_alloc(&b->arena, most, sizeof *keys);
+    int *at = rlk_arena_alloc(&b->arena, most, sizeof *at);
+    int *found = rlk_arena_alloc(&b->arena, most, sizeof *found);
+    if (!keys || !at || !found)
+        return rlk_out_of_memory(err);
+    size_t n = gather(b, n_match, keys, at);
+    if (n)
+        RLK_TRY(rlk_block_lookup(block, t, keys, n, &b->rows, found, err));
+    RLK_TRY(decide_all(l, t, at, found, err));
+    qsort_r(b->todo, b->n_todo, sizeof b->todo[0], compare_items, (void *)t);
+    return 0;
+}
+
+/* ---- what follows from it ---- */
+
+static uint64_t
+mix(uint64_t h, const void *bytes, size_t len)
+{
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+    return h ^ (h >> 29);
+}
+
+static uint64_t
+key_name(const struct rlk_match *key, size_t k)
+{
+    uint64_t h = mix(UINT64_C(0xcbf29ce484222325), &k, sizeof k);
+    for (size_t i = 0; i < key->n_columns; i++) {
+        const rowlock_value *v = &key->columns[i].value;
+        bool bytes = v->type == ROWLOCK_TEXT || v->type == ROWLOCK_BLOB;
+        h = mix(h, &v->type, sizeof v->type);
+        h = bytes ? mix(h, v->u.s.ptr, v->u.s.len)
+                  : mix(h, &v->u, sizeof v->u.i);
+    }
+    return h;
+}
+
+/* Another item of this look goes for the same record: this one waits for the
+ * next look, which sees what the other made. */
+static int
+is_repeated(struct rlk_batch *b, const struct rlk_item *item, size_t n_match,
+            bool *ret, rowlock_error *err)
+{
+    bool ok = true;
+    *ret = item->hit && rlk_seen_has(&b->round, item->local);
+    for (size_t k = 0; !item->hit && k < n_match; k++)
+        *ret = *ret || (item->keys[k].n_columns &&
+                        rlk_seen_has(&b->round, key_name(&item->keys[k], k)));
+    if (*ret)
+        return 0;
+    if (item->hit)
+        ok = rlk_seen_add(&b->round, item->local);
+    for (size_t k = 0; !item->hit && k < n_match && ok; k++)
+        if (item->keys[k].n_columns)
+            ok = rlk_seen_add(&b->round, key_name(&item->keys[k], k));
+    return ok ? 0 : rlk_out_of_memory(err);
+}
+
+static int
+end_unchanged(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    for (size_t i = 0; i < b->n_todo; i++) {
+        struct rlk_item *item = b->todo[i];
+        if (item->verdict != RLK_SAME)
+            continue;
+        item->fate = RLK_FATE_UNCHANGED;
+        if (!rlk_seen_add(&w->seen, item->local))
+            return rlk_out_of_memory(err);
+    }
+    return 0;
+}
+
+static int
+end_second(struct rlk_batch *b, struct rlk_item *item, rowlock_error *err)
+{
+    rowlock_error reason = {0};
+    rlk_fail(&reason, ROWLOCK_UNIQUE,
+             "another record of this run has the same local record");
+    rlk_detail(&reason, "It is left as the other one has it.");
+    return rlk_item_end(item, RLK_FATE_CONFLICT, &reason, &b->arena, err);
+}
+
+static int
+put_in_order(struct rlk_batch *b, struct rlk_work *w, struct rlk_item *item,
+             rowlock_error *err)
+{
+    bool repeated;
+    if (item->verdict == RLK_SAME)
+        return 0;
+    if (item->verdict == RLK_CLASH)
+        return rlk_item_end(item, RLK_FATE_CONFLICT, &item->failure, &b->arena,
+                            err);
+    if (item->hit && rlk_seen_has(&w->seen, item->local))
+        return end_second(b, item, err);
+    RLK_TRY(is_repeated(b, item, w->plan->d->n_match, &repeated, err));
+    if (!repeated)
+        b->order[b->n_order++] = item;
+    return 0;
+}
+
+int
+rlk_batch_look(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    struct looking l = {b, w};
+    b->n_order = 0;
+    rlk_seen_clear(&b->round);
+    RLK_TRY(rowlock_atomic(w->db, look_in_block, &l, err));
+    RLK_TRY(end_unchanged(b, w, err));
+    for (size_t i = 0; i < b->n_todo; i++)
+        RLK_TRY(put_in_order(b, w, b->todo[i], err));
+    return 0;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ * The passes over conflicts, one item at a time and from alternating ends, so
+ * that a chain of records that take each other's keys settles in two passes,
+ * whichever way it runs. Invariant: the first kept items of the list are still
+ * in conflict; an item is told once, when it leaves the list. */
+#include "sync/settle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct passing {
+    struct rlk_later *l;
+    struct rlk_work *w;
+    struct rlk_batch *b;
+    void (*tell)(const struct rlk_item *item, void *arg);
+    void *arg;
+    size_t kept;
+};
+
+int
+rlk_later_add(struct rlk_later *l, const struct rlk_plan *plan,
+              const struct rlk_item *item, rowlock_error *err)
+{
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 64;
+        void *more = rlk_reallocarray(l->items, cap, sizeof *l->items);
+        if (!more)
+            return rlk_out_of_memory(err);
+        l->items = more;
+        l->cap = cap;
+    }
+    RLK_TRY(rlk_item_copy(item, plan, &l->arena, &l->items[l->n], err));
+    l->n++;
+    return 0;
+}
+
+/* Looks at one again: it leaves the list, or is kept. */
+static int
+settle_one(struct passing *p, struct rlk_item *was, rowlock_error *err)
+{
+    struct rlk_item *now = &p->b->items[0];
+    rlk_batch_reset(p->b);
+    p->b->n = 1;
+    *now = *was;
+    now->fate = RLK_FATE_OPEN;
+    now->reason = NULL;
+    RLK_TRY(rlk_batch_run(p->b, p->w, err));
+    if (now->fate != RLK_FATE_CONFLICT) {
+        p->tell(now, p->arg);
+        return 0;
+    }
+    RLK_TRY(rlk_item_end(was, now->fate, now->reason, &p->l->arena, err));
+    p->l->items[p->kept++] = *was;
+    return 0;
+}
+
+/* After a failure the rest is kept as it is. */
+static int
+pass(struct passing *p, rowlock_error *err)
+{
+    int rc = 0;
+    size_t i = 0;
+    p->kept = 0;
+    while (!rc && i < p->l->n)
+        rc = settle_one(p, &p->l->items[i++], err);
+    i -= rc != 0;
+    memmove(p->l->items + p->kept, p->l->items + i,
+            (p->l->n - i) * sizeof *p->l->items);
+    p->l->n = p->kept + p->l->n - i;
+    return rc;
+}
+
+static int
+compare_numbers(const void *pa, const void *pb)
+{
+    const struct rlk_item *a = pa, *b = pb;
+    return (a->number > b->number) - (a->number < b->number);
+}
+
+static void
+turn(struct rlk_later *l)
+{
+    for (size_t i = 0; i < l->n / 2; i++) {
+        struct rlk_item item = l->items[i];
+        l->items[i] = l->items[l->n - 1 - i];
+        l->items[l->n - 1 - i] = item;
+    }
+}
+
+int
+rlk_later_settle(struct rlk_later *l, struct rlk_work *w, struct rlk_batch *b,
+                 void (*tell)(const struct rlk_item *item, void *arg),
+                 void *arg, rowlock_error *err)
+{
+    struct passing p = {l, w, b, tell, arg, 0};
+    size_t before = l->n + 1;
+    int rc = 0;
+    while (!rc && l->n && l->n < before) {
+        before = l->n;
+        turn(l);
+        rc = pass(&p, err);
+    }
+    if (l->n)
+        qsort(l->items, l->n, sizeof *l->items, compare_numbers);
+    return rc;
+}
+
+void
+rlk_later_done(struct rlk_later *l)
+{
+    rlk_arena_done(&l->arena);
+    rlk_free(l->items);
+    memset(l, 0, sizeof *l);
+}

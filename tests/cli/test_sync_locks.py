@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""rowlock sync beside others: who holds what it wants, and what it costs."""
+
+import json
+import unittest
+
+from test_sync import SyncTest
+
+
+class Unchanged(SyncTest):
+    def test_costs_no_write_and_no_lock(self):
+        records = [{"code": f"c{i}", "name": "x"} for i in range(1200)]
+        definition = self.small(records)
+        self.sync(definition)
+        self.query(self.top / "t.db", "CREATE TABLE log (n)")
+        for what in ("INSERT", "UPDATE", "DELETE"):
+            self.query(self.top / "t.db", f"CREATE TRIGGER on_{what} AFTER {what} ON t "
+                                          "BEGIN INSERT INTO log VALUES (1); END")
+        holder = self.hold(range(1, 1201))
+        self.assertEqual(self.outcome(definition), {"unchanged": 1200})
+        self.assertEqual(self.query(self.top / "t.db", "SELECT count(*) FROM log"), [(0,)])
+        holder.tell("")
+
+    def hold(self, keys):
+        """Somebody holds these records of t until told."""
+        holder = self.start_rowlock("lock", "t.db", "t", *map(str, keys), "--",
+                                    "sh", "-c", "echo held; read line")
+        holder.wait_for_out("held")
+        return holder
+
+
+class Held(Unchanged):
+    test_costs_no_write_and_no_lock = None
+
+    def changed(self, n, locks):
+        """A table of n records, a source that changes them all."""
+        definition = self.small([{"code": f"c{i:04}", "name": "old"} for i in range(1, n + 1)])
+        self.sync(definition)
+        self.write("t.json", json.dumps([{"code": f"c{i:04}", "name": "new"}
+                                         for i in range(1, n + 1)]))
+        definition.write_text(definition.read_text() + f"locks: {locks}\n")
+        return definition
+
+    def names(self):
+        return dict(self.query(self.top / "t.db", "SELECT id, name FROM t"))
+
+    def test_a_thousand_held_records_are_deferred_by_name_and_the_others_written(self):
+        definition = self.changed(2000, "{wait: 100ms, total: 1s}")
+        held = range(501, 1501)
+        self.hold(held)
+        done = self.sync(definition, "--json", status=5)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([line["record"] for line in lines[:-1]], list(held))
+        self.assertEqual({line["outcome"] for line in lines[:-1]}, {"deferred"})
+        self.assertEqual({line["sqlstate"] for line in lines[:-1]}, {"55P03"})
+        self.assertEqual((lines[-1]["updated"], lines[-1]["deferred"]), (1000, 1000))
+        self.assertEqual(self.names(),
+                         {i: "old" if i in held else "new" for i in range(1, 2001)})
+
+    def test_the_next_run_writes_what_was_deferred(self):
+        definition = self.changed(3, "{wait: 0s}")
+        holder = self.hold([2])
+        self.assertEqual(self.outcome(definition, status=5), {"updated": 2, "deferred": 1})
+        holder.tell("")
+        self.assertEqual(holder.end(), 0)
+        self.assertEqual(self.outcome(definition), {"updated": 1, "unchanged": 2})
+
+    def test_others_are_written_before_a_held_one_is_waited_for(self):
+        definition = self.changed(3, "{wait: 1m}")
+        holder = self.hold([1])
+        sync = self.start_rowlock("sync", definition)
+        sync.wait_for_err("waiting for t/1")
+        self.assertEqual(self.names(), {1: "old", 2: "new", 3: "new"})
+        self.run_rowlock("lock", "t.db", "t", "2", "3", "--nowait", "--", "true")
+        holder.tell("")
+        self.assertEqual(sync.end(), 0)
+        self.assertEqual(self.names(), {1: "new", 2: "new", 3: "new"})
+
+    def test_what_changed_while_it_was_waited_for_is_compared_again(self):
+        definition = self.changed(2, "{wait: 1m}")
+        self.hold_and_write("UPDATE t SET name = 'new' WHERE id = 1")
+        sync = self.start_rowlock("sync", "--json", definition)
+        sync.wait_for_err("waiting for t/1")
+        self.holder.tell("")
+        self.assertEqual(sync.end(), 0)
+        line = json.loads(sync.out.splitlines()[-1])
+        self.assertEqual((line["updated"], line["unchanged"]), (1, 1))
+
+    def hold_and_write(self, sql):
+        """Somebody holds record 1 until told, and then runs sql."""
+        self.holder = self.start_rowlock(
+            "lock", "t.db", "t", "1", "--", "/usr/bin/python3", "-c",
+            "import sqlite3, sys\n"
+            "print('held', flush=True)\n"
+            "sys.stdin.readline()\n"
+            "with sqlite3.connect('t.db', timeout=60) as db:\n"
+            f"    db.execute({sql!r})\n")
+        self.holder.wait_for_out("held")
+
+    def test_two_definitions_of_one_source_in_opposite_orders(self):
+        """Both want all records, one from the front, one from the back."""
+        definition = self.changed(3000, "{wait: 5s}")
+        records = json.loads((self.top / "t.json").read_text())
+        self.write("u.json", json.dumps(records[::-1]))
+        self.write("u.yaml", definition.read_text().replace("sync: t", "sync: u")
+                   .replace("t.json", "u.json"))
+        runs = [self.start_rowlock("sync", name, "--json") for name in ("t.yaml", "u.yaml")]
+        self.assertEqual([run.end() for run in runs], [0, 0])
+        results = [json.loads(run.out) for run in runs]
+        self.assertEqual(sum(r["updated"] for r in results), 3000)
+        self.assertEqual(sum(r["unchanged"] for r in results), 3000)
+        self.assertEqual(set(self.names().values()), {"new"})
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""rowlock sync: which local record a remote one is."""
+
+import json
+import unittest
+
+from test_sync import SyncTest
+
+FIELDS = "{rid: /id, slug: /slug, name: /name}"
+
+
+class Match(SyncTest):
+    def table(self, *rows):
+        """Local records: (id, rid, slug, name)."""
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, rid TEXT, slug TEXT, name TEXT)",
+                      "t.db")
+        for i in range(0, len(rows), 200):
+            part = rows[i:i + 200]
+            self.query(self.top / "t.db",
+                       "INSERT INTO t VALUES " + ", ".join(["(?, ?, ?, ?)"] * len(part)),
+                       *(value for row in part for value in row))
+
+    def rows(self):
+        return self.query(self.top / "t.db", "SELECT id, rid, slug, name FROM t ORDER BY id")
+
+    def define(self, *remote, fields=FIELDS, match="[rid, slug]"):
+        """Remote records: (rid, slug, name)."""
+        return self.small([dict(zip(("id", "slug", "name"), r)) for r in remote],
+                          fields=fields, match=match)
+
+    def left(self, definition, status):
+        done = self.sync(definition, "--json", status=status)
+        return [json.loads(line) for line in done.stdout.splitlines()][:-1]
+
+    def test_no_hit_creates(self):
+        self.table((1, "1", "a", "x"))
+        self.assertEqual(self.outcome(self.define(("2", "b", "y"))), {"created": 1})
+        self.assertEqual(self.rows(), [(1, "1", "a", "x"), (2, "2", "b", "y")])
+
+    def test_another_value_in_a_later_key_is_a_rename(self):
+        self.table((1, "1", "a", "x"))
+        self.assertEqual(self.outcome(self.define(("1", "b", "x"))), {"updated": 1})
+        self.assertEqual(self.rows(), [(1, "1", "b", "x")])
+
+    def test_a_rename_obeys_the_mode_of_its_field(self):
+        self.table((1, "1", "a", "x"))
+        fields = "{rid: /id, slug: {from: /slug, mode: create_only}, name: /name}"
+        self.assertEqual(self.outcome(self.define(("1", "b", "y"), fields=fields)),
+                         {"updated": 1})
+        self.assertEqual(self.rows(), [(1, "1", "a", "y")])
+
+    def test_another_value_in_an_earlier_key_is_a_conflict(self):
+        self.table((1, "1", "a", "x"))
+        definition = self.define(("2", "a", "y"))
+        line, = self.left(definition, 4)
+        self.assertEqual((line["outcome"], line["record"]), ("conflict", 1))
+        self.assertEqual(line["detail"], "slug 'a' finds t/1, which has rid '1', not rid '2'.")
+        self.assertEqual(self.rows(), [(1, "1", "a", "x")])
+
+    def test_hits_on_different_records_are_a_conflict(self):
+        self.table((1, "1", "a", "x"), (2, "2", "b", "y"))
+        line, = self.left(self.define(("1", "b", "z")), 4)
+        self.assertEqual(line["detail"], "rid '1' finds t/1, slug 'b' finds t/2.")
+        self.assertEqual(self.rows(), [(1, "1", "a", "x"), (2, "2", "b", "y")])
+
+    def test_first_takes_the_first_hit_and_leaves_the_other_keys(self):
+        self.table((1, "1", "a", "x"), (2, "2", "b", "y"), (3, "3", "c", "z"))
+        definition = self.define(("1", "b", "X"), ("4", "c", "Z"),
+                                 match="{keys: [rid, slug], on_disagree: first}")
+        self.assertEqual(self.outcome(definition), {"updated": 2})
+        self.assertEqual(self.rows(), [(1, "1", "a", "X"), (2, "2", "b", "y"),
+                                       (3, "3", "c", "Z")])
+
+    def test_rekey_gives_the_hit_all_keys(self):
+        self.table((1, "1", "a", "x"))
+        fields = "{rid: {from: /id, mode: create_only}, slug: /slug, name: /name}"
+        definition = self.define(("2", "a", "y"), fields=fields,
+                                 match="{keys: [rid, slug], on_disagree: rekey}")
+        self.assertEqual(self.outcome(definition), {"updated": 1})
+        self.assertEqual(self.rows(), [(1, "2", "a", "y")])
+
+    def test_rekey_takes_no_key_from_another_record(self):
+        self.table((1, "1", "a", "x"), (2, "2", "b", "y"))
+        definition = self.define(("1", "b", "z"),
+                                 match="{keys: [rid, slug], on_disagree: rekey}")
+        self.assertEqual(self.outcome(definition, status=4), {"conflicts": 1})
+        self.assertEqual(self.rows(), [(1, "1", "a", "x"), (2, "2", "b", "y")])
+
+    def test_conflicts_are_settled_by_what_comes_later(self):
+        """A chain: each record takes the slug that the next one gives up."""
+        n = 600
+        self.table(*((i, f"r{i}", f"s{i}", "x") for i in range(1, n + 1)))
+        remote = [(f"r{i}", f"s{i + 1}", "x") for i in range(1, n + 1)]
+        self.query(self.top / "t.db", "CREATE UNIQUE INDEX u ON t (slug)")
+        self.assertEqual(self.outcome(self.define(*remote)), {"updated": n})
+        self.assertEqual([row[2] for row in self.rows()], [r[1] for r in remote])
+
+    def test_a_swap_of_keys_is_reported(self):
+        self.table((1, "1", "a", "x"), (2, "2", "b", "y"))
+        lines = self.left(self.define(("1", "b", "x"), ("2", "a", "y")), 4)
+        self.assertEqual([line["outcome"] for line in lines], ["conflict"] * 2)
+        self.assertEqual(self.rows(), [(1, "1", "a", "x"), (2, "2", "b", "y")])
+
+    def test_two_remote_records_for_one_local_one_are_reported(self):
+        self.table((1, "1", "a", "x"))
+        lines = self.left(self.define(("1", "a", "y"), ("1", "a", "z")), 4)
+        self.assertEqual([(line["outcome"], line["record"]) for line in lines], [("conflict", 2)])
+        self.assertIn("another record of this run", lines[0]["reason"])
+        self.assertEqual(self.rows(), [(1, "1", "a", "y")])
+
+    def test_a_new_record_that_is_there_twice_is_created_once(self):
+        self.table()
+        lines = self.left(self.define(("1", "a", "y"), ("1", "a", "y"), ("1", "a", "z")), 4)
+        self.assertEqual([line["record"] for line in lines], [3])
+        self.assertEqual(self.rows(), [(1, "1", "a", "y")])
+
+    def test_composite_keys(self):
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, site INTEGER, rid TEXT, slug TEXT);"
+                      "INSERT INTO t VALUES (1, 1, 'r', 'a'), (2, 2, 'r', 'a'), (3, 1, NULL, 'b'),"
+                      " (4, 1, 'q', 'c')", "t.db")
+        definition = self.small(
+            [{"s": 2, "r": "r", "g": "A"}, {"s": 1, "r": "n", "g": "b"}, {"s": 1, "g": "a"},
+             {"s": 3, "r": "r", "g": "a"}, {"s": 1, "r": "p", "g": "c"}],
+            fields="{site: /s, rid: /r, slug: /g}", match="[[site, rid], [site, slug]]")
+        self.assertEqual(self.outcome(definition, status=4),
+                         {"created": 1, "updated": 2, "unchanged": 1, "conflicts": 1})
+        self.assertEqual(self.query(self.top / "t.db", "SELECT * FROM t ORDER BY id"),
+                         [(1, 1, "r", "a"), (2, 2, "r", "A"), (3, 1, "n", "b"), (4, 1, "q", "c"),
+                          (5, 3, "r", "a")])
+
+    def test_a_column_without_case_matches_without_case(self):
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, rid TEXT COLLATE NOCASE, "
+                      "slug TEXT, name TEXT); INSERT INTO t VALUES (1, 'a', 's', 'x')", "t.db")
+        self.assertEqual(self.outcome(self.define(("A", "s", "x"), match="[rid]")),
+                         {"updated": 1})
+
+    def test_fill_writes_only_where_there_is_nothing(self):
+        self.table((1, "1", "a", "mine"), (2, "2", "b", " "), (3, "3", "c", None))
+        fields = "{rid: /id, slug: /slug, name: {from: /name, mode: fill}}"
+        remote = [(str(i), s, "theirs") for i, s in ((1, "a"), (2, "b"), (3, "c"), (4, "d"))]
+        self.assertEqual(self.outcome(self.define(*remote, fields=fields)),
+                         {"created": 1, "updated": 2, "unchanged": 1})
+        self.assertEqual([row[3] for row in self.rows()], ["mine"] + ["theirs"] * 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
