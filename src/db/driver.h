@@ -205,7 +205,8 @@ struct rlk_driver {
     int (*select)(struct rlk_conn *c, const struct rlk_select *q,
                   struct rlk_rows *ret, rowlock_error *err);
     /* Looks all keys up in one snapshot, without locks. ret_found[i]: the
-     * position in ret of key i's record, or -1; two keys may share one. Of
+     * position in ret of key i's record, or -1; two keys share one, but for
+     * keys that stand far apart among more than 64. Of
      * several records with equal key values the one with the lowest primary
      * key is meant. */
     int (*lookup)(struct rlk_conn *c, const struct rlk_table *t,

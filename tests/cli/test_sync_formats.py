@@ -171,7 +171,7 @@ class Cuts(FormatTest):
             self.define(f"{{url: '{self.serve(answer)}/x'}}")
             self.fresh()
             for cut[0] in range(len(body)):
-                self.sync(1)
+                self.sync(5)
                 self.check_prefix()
             cut[0] = len(body)
             self.sync()
@@ -245,7 +245,7 @@ class Tables(FormatTest):
         self.assertEqual(self.rows("code, n, j, typeof(n)"), [("007", 7, '"{}"', "integer")])
         self.body("t.csv", "code,n,j,b\n8,007,1,x\n", fields="{code: code, n: {from: n, type: "
                   "integer}, j: {from: j, type: json}, name: /b}")
-        self.refused("record 1 (line 2, byte 12) rejected", "007")
+        self.refused("record 1 (line 2, byte 12) rejected", "007", status=6)
 
     def test_bad_rows_are_rejected_with_their_place(self):
         self.body("t.csv", b'code,name\na,A\nb\nc,"C\nC"\nd,5" pipe\ne,E\xff\nf,"F"x"\ng,G,G\nh,H')
@@ -253,7 +253,7 @@ class Tables(FormatTest):
                      "record 4 (line 6, byte 28) rejected: a quote within an unquoted field",
                      "record 5 (line 7, byte 38) rejected: invalid UTF-8",
                      "record 6 (line 8, byte 45) rejected: text behind a closing quote",
-                     "record 7 (line 9, byte 48) rejected: the row has 3 fields, the header 2")
+                     "record 7 (line 9, byte 48) rejected: the row has 3 fields, the header 2", status=6)
         self.assertEqual(self.rows(), [("a", "A"), ("c", "C\nC"), ("h", "H")])
 
     def test_header_that_names_a_column_twice(self):
@@ -262,7 +262,7 @@ class Tables(FormatTest):
 
     def test_nul_in_a_field(self):
         self.body("t.csv", "code,name\na,x\0y\nb,B\n")
-        self.refused("record 1")
+        self.refused("record 1", status=6)
         self.assertEqual([code for code, _ in self.rows()], ["b"])
 
 
@@ -270,7 +270,7 @@ class Lines(FormatTest):
     def test_bad_line_is_rejected_alone(self):
         self.body("t.ndjson", b'{"code": "a"}\n{"code": \n\n"x"\n{"code": "b"} {"code": "c"}\n'
                               b'[]\n{"code": "\xff"}\n\r\n {"code": "d"}\r\n')
-        done = self.sync(1)
+        done = self.sync(6)
         self.assertEqual([code for code, _ in self.rows()], ["a", "d"])
         self.assertEqual(re.findall(r"record (\d) \(line (\d)", done.stderr),
                          [("2", "2"), ("3", "4"), ("4", "5"), ("5", "6"), ("6", "7")])

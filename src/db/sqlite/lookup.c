@@ -3,6 +3,8 @@
  * transaction around the statements, unless the block's own one is open. */
 #include "conn.h"
 
+enum { MANY = 64, FEW = 4 };
+
 static int
 statement(struct rlk_sqlite *c, const struct rlk_table *t,
           const struct rlk_match *key, sqlite3_stmt **ret, rowlock_error *err)
@@ -39,12 +41,14 @@ same_record(const struct rlk_table *t, const struct rlk_row *row,
     return true;
 }
 
-/* The position of the statement's row in rows, added when it is new. */
+/* The position of the statement's row in rows, added when it is new. Of many
+ * rows only the last are compared: two keys of one record stand together. */
 static int
 place(struct rlk_sqlite *c, const struct rlk_table *t, sqlite3_stmt *s,
       struct rlk_rows *rows, int *ret, rowlock_error *err)
 {
-    for (size_t i = 0; i < rows->n_rows; i++) {
+    size_t from = rows->n_rows > MANY ? rows->n_rows - FEW : 0;
+    for (size_t i = from; i < rows->n_rows; i++) {
         if (same_record(t, &rows->rows[i], s)) {
             *ret = (int)i;
             return 0;
