@@ -100,7 +100,7 @@ rlk_body_open(const struct rlk_body_options *o, struct rlk_body **ret,
         return rlk_fail(err, ROWLOCK_UNSUPPORTED,
                         "only http://, https:// and paths can be read, not "
                         "'%.80s'",
-                        o->url);
+                        o->shown);
     return rlk_file_open(o, ret, err);
 }
 

@@ -24,8 +24,10 @@ struct rlk_body { /* embedded first */
     char encoding[32]; /* of the content, as type */
 };
 
-struct rlk_body_options { /* the url is borrowed while the body is open */
+struct rlk_body_options { /* borrowed while the body is open */
     const char *url;
+    const char *shown; /* the url as it may be told */
+    struct rlk_http_options http;
     struct rlk_source_limits limits;
     const volatile sig_atomic_t *cancelled;
 };
@@ -44,7 +46,7 @@ int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
 
 /* What the module exports under this name. */
 #define RLK_HTTP_MODULE  "rlk_http_module"
-#define RLK_HTTP_VERSION "0.1.0/3" /* must be equal on both sides */
+#define RLK_HTTP_VERSION "0.1.0/4" /* must be equal on both sides */
 struct rlk_http_module {
     const char *version;
     rlk_body_open_fn *open;

@@ -36,10 +36,10 @@ read_piece(struct rlk_body *b, const char **ret, size_t *ret_len,
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return rlk_fail_errno(err, ROWLOCK_IO, "could not read '%.120s'",
-                              f->o.url);
+                              f->o.shown);
     f->bytes += (uint64_t)n;
     RLK_TRY(
-        rlk_body_check_size(f->bytes, f->o.limits.body_bytes, f->o.url, err));
+        rlk_body_check_size(f->bytes, f->o.limits.body_bytes, f->o.shown, err));
     *ret = f->piece;
     *ret_len = (size_t)n;
     return 0;
@@ -68,7 +68,7 @@ rlk_file_open(const struct rlk_body_options *o, struct rlk_body **ret,
     f->bytes = 0;
     f->fd = open(o->url, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (f->fd < 0) {
-        rlk_fail_errno(err, ROWLOCK_IO, "could not open '%.120s'", o->url);
+        rlk_fail_errno(err, ROWLOCK_IO, "could not open '%.120s'", o->shown);
         rlk_free(f);
         return ROWLOCK_IO;
     }

@@ -26,9 +26,11 @@ struct http {
     struct rlk_body_options o;
     CURLM *multi;
     CURL *easy;
-    char *url; /* where redirects have led */
+    char *url;   /* where redirects have led */
+    char *shown; /* it as it may be told */
     struct rlk_buf piece;
     struct curl_slist *headers;
+    struct curl_slist *secret; /* the headers, with the one that proves us */
     uint64_t bytes;
     bool done, too_large, attached;
     CURLcode result;
@@ -108,7 +110,7 @@ say_stalled(struct http *h, rowlock_error *err)
 {
     char text[32];
     rlk_duration_print(h->o.limits.stall_ms, text, sizeof text);
-    rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' sent nothing for %s", h->url,
+    rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' sent nothing for %s", h->shown,
              text);
     rlk_hint(err, "Try again later.");
     return ROWLOCK_CONNECTION;
@@ -137,7 +139,7 @@ static int
 say_failed(struct http *h, rowlock_error *err)
 {
     if (h->too_large)
-        return rlk_body_check_size(h->bytes, h->o.limits.body_bytes, h->url,
+        return rlk_body_check_size(h->bytes, h->o.limits.body_bytes, h->shown,
                                    err);
     if (h->piece.failed || h->result == CURLE_OUT_OF_MEMORY)
         return rlk_out_of_memory(err);
@@ -147,10 +149,11 @@ say_failed(struct http *h, rowlock_error *err)
     curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &number);
     if (h->result == CURLE_COULDNT_CONNECT && number)
         why = strerror_r((int)number, text, sizeof text);
-    rlk_fail(err, ROWLOCK_CONNECTION, "could not fetch '%.120s': %s", h->url,
+    rlk_fail(err, ROWLOCK_CONNECTION, "could not fetch '%.120s': %s", h->shown,
              why);
     rlk_hint(err, "%s", hint_of(h->result));
-    if (h->result == CURLE_PEER_FAILED_VERIFICATION)
+    if (h->result == CURLE_PEER_FAILED_VERIFICATION ||
+        h->result == CURLE_SSL_CACERT_BADFILE)
         rlk_sqlstate(err, REFUSED);
     return ROWLOCK_CONNECTION;
 }
@@ -178,7 +181,7 @@ wait_for_piece(struct http *h, rowlock_error *err)
             return rlk_fail(err, ROWLOCK_CANCELLED,
                             "fetching '%.120s' was "
                             "interrupted",
-                            h->url);
+                            h->shown);
         CURLMcode code = curl_multi_perform(h->multi, &running);
         see_whether_done(h);
         if (h->piece.len || h->done)
@@ -187,7 +190,7 @@ wait_for_piece(struct http *h, rowlock_error *err)
             code = curl_multi_poll(h->multi, NULL, 0, SLICE_MS, NULL);
         if (code)
             return rlk_fail(err, ROWLOCK_CONNECTION,
-                            "could not fetch '%.120s': %s", h->url,
+                            "could not fetch '%.120s': %s", h->shown,
                             curl_multi_strerror(code));
         if (now_ms() - since >
             h->o.limits.stall_ms + (h->bytes ? 0 : h->o.limits.connect_ms))
@@ -227,8 +230,10 @@ close_http(struct rlk_body *b)
     if (h->multi)
         curl_multi_cleanup(h->multi);
     curl_slist_free_all(h->headers);
+    curl_slist_free_all(h->secret);
     rlk_buf_done(&h->piece);
     rlk_free(h->url);
+    rlk_free(h->shown);
     rlk_free(h);
 }
 
@@ -255,7 +260,7 @@ read_first(struct rlk_body *b, const char **ret, size_t *ret_len,
 /* Who carries a password in the url would see it in messages and lists of
  * processes. */
 static int
-check_url(const char *url, rowlock_error *err)
+check_url(const char *url, const char *shown, rowlock_error *err)
 {
     CURLU *parsed = curl_url();
     char *user = NULL, *host = NULL;
@@ -272,17 +277,59 @@ check_url(const char *url, rowlock_error *err)
                         "a url with a user or password is refused");
     if (bad)
         return rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' is not a url: %s",
-                        url, curl_url_strerror(code));
+                        shown, curl_url_strerror(code));
     return 0;
 }
 
 static bool
-add_header(struct http *h, const char *line)
+add_header(struct curl_slist **list, const char *line)
 {
-    struct curl_slist *list = curl_slist_append(h->headers, line);
-    if (list)
-        h->headers = list;
-    return list != NULL;
+    struct curl_slist *longer = curl_slist_append(*list, line);
+    if (longer)
+        *list = longer;
+    return longer != NULL;
+}
+
+static bool
+make_headers(struct http *h)
+{
+    static const char *const lines[] = {"Accept: application/json, */*;q=0.1",
+                                        "Accept-Encoding: gzip, zstd"};
+    const char *auth = h->o.http.auth;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (!add_header(&h->headers, lines[i]) ||
+            !add_header(&h->secret, lines[i]))
+            return false;
+    return !auth || add_header(&h->secret, auth);
+}
+
+/* Scheme, host and port, as they are compared. */
+static bool
+find_origin(const char *url, struct rlk_buf *ret)
+{
+    CURLU *parsed = curl_url();
+    char *part[3] = {NULL, NULL, NULL};
+    bool ok =
+        parsed && !curl_url_set(parsed, CURLUPART_URL, url, 0) &&
+        !curl_url_get(parsed, CURLUPART_SCHEME, &part[0], 0) &&
+        !curl_url_get(parsed, CURLUPART_HOST, &part[1], 0) &&
+        !curl_url_get(parsed, CURLUPART_PORT, &part[2], CURLU_DEFAULT_PORT);
+    for (int i = 0; i < 3; i++) {
+        if (ok)
+            rlk_buf_format(ret, "%s ", part[i]);
+        curl_free(part[i]);
+    }
+    curl_url_cleanup(parsed);
+    return ok && !ret->failed;
+}
+
+static bool
+is_own_origin(const struct http *h)
+{
+    struct rlk_buf RLK_AUTOBUF own = {0};
+    struct rlk_buf RLK_AUTOBUF here = {0};
+    return find_origin(h->o.url, &own) && find_origin(h->url, &here) &&
+           strcasecmp(own.ptr, here.ptr) == 0;
 }
 
 static int
@@ -290,8 +337,7 @@ set_options(struct http *h, rowlock_error *err)
 {
     CURL *e = h->easy;
     bool bad = curl_easy_setopt(e, CURLOPT_ERRORBUFFER, h->reason);
-    bad |= !add_header(h, "Accept: application/json, */*;q=0.1") ||
-           !add_header(h, "Accept-Encoding: gzip, zstd");
+    bad |= !make_headers(h);
     bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") ||
            curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) ||
            /* A server may close a kept connection without a word. */
@@ -300,8 +346,10 @@ set_options(struct http *h, rowlock_error *err)
            curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L) ||
            curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) ||
            curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) ||
-           curl_easy_setopt(e, CURLOPT_USERAGENT, "rowlock/0.1.0") ||
-           curl_easy_setopt(e, CURLOPT_HTTPHEADER, h->headers);
+           curl_easy_setopt(e, CURLOPT_USERAGENT, "rowlock/0.1.0");
+    if (h->o.http.ca)
+        bad |= curl_easy_setopt(e, CURLOPT_CAINFO, h->o.http.ca) ||
+               curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
     bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_bytes) ||
            curl_easy_setopt(e, CURLOPT_WRITEDATA, h) ||
            curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header) ||
@@ -320,7 +368,9 @@ request(struct http *h, long *ret_status, rowlock_error *err)
     h->reason[0] = 0;
     h->bytes = 0;
     rlk_buf_clear(&h->piece);
+    struct curl_slist *headers = is_own_origin(h) ? h->secret : h->headers;
     if (curl_easy_setopt(h->easy, CURLOPT_URL, h->url) ||
+        curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers) ||
         curl_multi_add_handle(h->multi, h->easy))
         return rlk_out_of_memory(err);
     h->attached = true;
@@ -336,6 +386,16 @@ is_redirect(long status)
            status == 308;
 }
 
+static void
+swap_if(bool wanted, char **a, char **b)
+{
+    char *was = *a;
+    if (wanted) {
+        *a = *b;
+        *b = was;
+    }
+}
+
 static int
 follow(struct http *h, rowlock_error *err)
 {
@@ -343,25 +403,43 @@ follow(struct http *h, rowlock_error *err)
     curl_easy_getinfo(h->easy, CURLINFO_REDIRECT_URL, &to);
     if (!to) {
         rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' redirects to nowhere",
-                 h->url);
+                 h->shown);
         rlk_sqlstate(err, REFUSED);
         return ROWLOCK_CONNECTION;
     }
     if (!rlk_url_is_http(to) || (strncasecmp(h->url, "https:", 6) == 0 &&
                                  strncasecmp(to, "https:", 6) != 0)) {
-        rlk_fail(err, ROWLOCK_UNSUPPORTED, "'%.80s' redirects to '%.80s'",
-                 h->url, to);
+        rlk_fail(err, ROWLOCK_UNSUPPORTED, "'%.80s' redirects to '%.*s:'",
+                 h->shown, (int)strcspn(to, ":"), to);
         rlk_hint(err, "Only http and https are followed, and https never to "
                       "http.");
         return ROWLOCK_UNSUPPORTED;
     }
-    RLK_TRY(check_url(to, err));
-    char *copy = rlk_strdup(to);
-    if (!copy)
-        return rlk_out_of_memory(err);
-    rlk_free(h->url);
-    h->url = copy;
-    return 0;
+    char *url = rlk_strdup(to);
+    /* A query may hold a key: servers sign where they redirect to. */
+    char *shown = rlk_strndup(to, strcspn(to, "?#"));
+    int rc = url && shown ? check_url(url, shown, err) : rlk_out_of_memory(err);
+    swap_if(!rc, &h->url, &url);
+    swap_if(!rc, &h->shown, &shown);
+    rlk_free(url);
+    rlk_free(shown);
+    return rc;
+}
+
+static bool
+says(const struct http *h, const char *text)
+{
+    return text && *text && h->piece.len &&
+           memmem(h->piece.ptr, h->piece.len, text, strlen(text));
+}
+
+/* A server that says back what it was sent, as it was or packed by us. */
+static bool
+tells_secret(const struct http *h)
+{
+    const char *auth = h->o.http.auth;
+    const char *last = auth ? strrchr(auth, ' ') : NULL;
+    return says(h, h->o.http.secret) || (last && says(h, last + 1));
 }
 
 static int
@@ -372,11 +450,11 @@ refuse_status(struct http *h, long status, rowlock_error *err)
         unsigned char c = (unsigned char)h->piece.ptr[i];
         said[i] = c < 0x20 || c > 0x7E ? ' ' : (char)c;
     }
-    rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' answered HTTP %ld", h->url,
+    rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' answered HTTP %ld", h->shown,
              status);
     if (status < 500 && status != 408 && status != 429)
         rlk_sqlstate(err, REFUSED);
-    if (said[0])
+    if (said[0] && !tells_secret(h))
         rlk_detail(err, "It said: %s", said);
     rlk_hint(err, status >= 500 || status == 429 ? "Try again later."
                   : status == 401 || status == 403
@@ -389,13 +467,13 @@ static int
 start(struct http *h, rowlock_error *err)
 {
     long status = 0;
-    RLK_TRY(check_url(h->url, err));
+    RLK_TRY(check_url(h->url, h->shown, err));
     RLK_TRY(set_options(h, err));
     RLK_TRY(request(h, &status, err));
     for (int i = 0; is_redirect(status); i++) {
         if (i == MOST_REDIRECTS) {
             rlk_fail(err, ROWLOCK_CONNECTION,
-                     "'%.120s' redirects more than %d times", h->o.url,
+                     "'%.120s' redirects more than %d times", h->o.shown,
                      MOST_REDIRECTS);
             rlk_sqlstate(err, REFUSED);
             return ROWLOCK_CONNECTION;
@@ -422,10 +500,11 @@ open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
     h->body.ops = &first_ops;
     h->o = *o;
     h->url = rlk_strdup(o->url);
+    h->shown = rlk_strdup(o->shown);
     h->multi = curl_multi_init();
     h->easy = curl_easy_init();
-    int rc =
-        h->url && h->multi && h->easy ? start(h, err) : rlk_out_of_memory(err);
+    int rc = h->url && h->shown && h->multi && h->easy ? start(h, err)
+                                                       : rlk_out_of_memory(err);
     if (rc)
         close_http(&h->body);
     else

@@ -22,7 +22,7 @@ struct rlk_reader {
     struct rlk_lines lines; /* the others */
     struct rlk_csv csv;
     struct rlk_json_parser *parser;
-    char *url;
+    char *url, *shown;
     struct rlk_arena arena;     /* of scouted */
     struct rlk_pointer scouted; /* where the list was found */
     bool scouting;
@@ -48,7 +48,7 @@ choose_format(struct rlk_reader *r, const struct rlk_reader_options *o,
         return rlk_fail(err, ROWLOCK_BAD_VALUE,
                         "'%.120s' is read as %s, which has no place for "
                         "'records'",
-                        o->url, rlk_format_names[format]);
+                        r->shown, rlk_format_names[format]);
     return 0;
 }
 
@@ -56,7 +56,8 @@ static int
 start(struct rlk_reader *r, const struct rlk_reader_options *o,
       rowlock_error *err)
 {
-    struct rlk_body_options body = {r->url, o->limits, o->cancelled};
+    struct rlk_body_options body = {r->url, r->shown, o->http, o->limits,
+                                    o->cancelled};
     struct rlk_body *packed = NULL;
     RLK_TRY(rlk_body_open(&body, &packed, err));
     RLK_TRY(rlk_unpack_open(packed, &body, &r->body, err));
@@ -78,7 +79,9 @@ rlk_reader_open(const struct rlk_reader_options *o, struct rlk_reader **ret,
     r->record_limit = o->limits.record_bytes;
     r->parser = rlk_json_parser_new();
     r->url = rlk_strdup(o->url);
-    int rc = r->parser && r->url ? start(r, o, err) : rlk_out_of_memory(err);
+    r->shown = rlk_strdup(o->shown ? o->shown : o->url);
+    int rc = r->parser && r->url && r->shown ? start(r, o, err)
+                                             : rlk_out_of_memory(err);
     if (rc)
         rlk_reader_close(r);
     else
@@ -99,6 +102,7 @@ rlk_reader_close(struct rlk_reader *r)
     rlk_buf_done(&r->head);
     rlk_arena_done(&r->arena);
     rlk_free(r->url);
+    rlk_free(r->shown);
     rlk_free(r);
 }
 
@@ -123,7 +127,7 @@ add_url(const struct rlk_reader *r, int rc, rowlock_error *err)
     char place[sizeof err->context];
     memcpy(place, err->context, sizeof place);
     err->context[0] = 0;
-    rlk_context(err, "%.160s%s%.80s", r->url, place[0] ? ", " : "", place);
+    rlk_context(err, "%.160s%s%.80s", r->shown, place[0] ? ", " : "", place);
     return rc;
 }
 

@@ -93,8 +93,18 @@ struct rlk_source_limits {
         30000, 60000, UINT64_C(1) << 30, (size_t)1 << 26 \
     }
 
+struct rlk_http_options {
+    const char *auth;   /* NULL, or a header line; sent to the url's own scheme,
+                           host and port only, and never told */
+    const char *secret; /* of it; NULL, or what a server must not say back */
+    const char *ca;     /* NULL, or the path of a file of certificates, which
+                           stand in for the system's */
+};
+
 struct rlk_reader_options {
-    const char *url; /* a path, http:// or https:// */
+    const char *url;   /* a path, http:// or https:// */
+    const char *shown; /* the url as it may be told; NULL: as it is */
+    struct rlk_http_options http;
     enum rlk_format format;
     const struct rlk_pointer *records; /* of JSON; NULL: the body is the list,
                                           or its only list of objects */

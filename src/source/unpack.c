@@ -44,7 +44,7 @@ damaged(const struct unpack *u, const char *why, rowlock_error *err)
 {
     rlk_fail(err, ROWLOCK_BAD_VALUE, "the %s data is damaged: %s", kind_name(u),
              why ? why : "no reason given");
-    rlk_context(err, "'%.120s', after byte %llu as packed", u->o.url,
+    rlk_context(err, "'%.120s', after byte %llu as packed", u->o.shown,
                 (unsigned long long)u->used);
     return ROWLOCK_BAD_VALUE;
 }
@@ -54,7 +54,7 @@ cut_off(const struct unpack *u, rowlock_error *err)
 {
     rlk_fail(err, ROWLOCK_BAD_VALUE,
              "the body is cut off: it ends within its %s data", kind_name(u));
-    rlk_context(err, "'%.120s', after byte %llu as packed", u->o.url,
+    rlk_context(err, "'%.120s', after byte %llu as packed", u->o.shown,
                 (unsigned long long)u->used);
     rlk_hint(err, "Run it again when the source sends the whole body.");
     return ROWLOCK_BAD_VALUE;
@@ -98,7 +98,7 @@ start_kind(struct unpack *u, rowlock_error *err)
     if (u->encoded && u->n_first)
         return rlk_fail(err, ROWLOCK_BAD_VALUE,
                         "'%.120s' sent a body that is not packed as it says",
-                        u->o.url);
+                        u->o.shown);
     return 0;
 }
 
@@ -203,7 +203,7 @@ read_unpacked(struct unpack *u, const char **ret, size_t *ret_len,
     }
     u->made += len;
     RLK_TRY(
-        rlk_body_check_size(u->made, u->o.limits.body_bytes, u->o.url, err));
+        rlk_body_check_size(u->made, u->o.limits.body_bytes, u->o.shown, err));
     *ret = u->piece;
     *ret_len = len;
     return 0;
@@ -272,7 +272,7 @@ int
 rlk_unpack_open(struct rlk_body *inner, const struct rlk_body_options *o,
                 struct rlk_body **ret, rowlock_error *err)
 {
-    int rc = check_encoding(inner->encoding, o->url, err);
+    int rc = check_encoding(inner->encoding, o->shown, err);
     struct unpack *u = rc ? NULL : rlk_calloc(1, sizeof *u);
     if (!u) {
         rlk_body_close(inner);

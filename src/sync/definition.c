@@ -40,6 +40,16 @@ static const struct rule {
     {"source", "url", SAID, true, TOP(url)},
     {"source", "format", CHOICE, false, offsetof(struct rlk_definition, format),
      rlk_format_names},
+    {"source", "auth", TREE, false, TOP(said_auth.node)},
+    {"auth", "bearer", SAID, false, TOP(said_auth.bearer)},
+    {"auth", "basic", SECTION, false, 0, NULL},
+    {"basic", "user", SAID, true, TOP(said_auth.user)},
+    {"basic", "password", SAID, true, TOP(said_auth.password)},
+    {"auth", "api_key", SECTION, false, 0, NULL},
+    {"api_key", "header", SAID, true, TOP(said_auth.header)},
+    {"api_key", "value", SAID, true, TOP(said_auth.value)},
+    {"source", "ca", SAID, false, TOP(ca)},
+    {"source", "timeout", SAID, false, TOP(timeout)},
     {"source", "records", POINTER, false, TOP(records)},
     {"", "match", TREE, true, TOP(said_match)},
     {"match", "keys", TREE, true, TOP(said_match)},
@@ -235,10 +245,9 @@ rlk_read_section(struct rlk_reading *r, const struct rlk_yaml *map,
 
 /* ---- the whole ---- */
 
-/* path, seen from the definition's folder. */
-static int
-resolve(struct rlk_reading *r, const char *prefix, const char *path,
-        const char **ret)
+int
+rlk_read_path(struct rlk_reading *r, const char *prefix, const char *path,
+              const char **ret)
 {
     struct rlk_buf RLK_AUTOBUF buf = {0};
     const char *slash = strrchr(r->d->path, '/');
@@ -250,6 +259,12 @@ resolve(struct rlk_reading *r, const char *prefix, const char *path,
     return *ret ? 0 : rlk_out_of_memory(r->err);
 }
 
+static const char *
+shown(const char *as_said, const struct rlk_said *said)
+{
+    return as_said ? as_said : said->text;
+}
+
 static int
 resolve_paths(struct rlk_reading *r)
 {
@@ -259,20 +274,20 @@ resolve_paths(struct rlk_reading *r)
     if (strstr(database->text, "://") || !path[0]) {
         rlk_yaml_fail(r->d->path, database->at, r->err,
                       "a database is a path or sqlite:PATH, not '%.60s'",
-                      database->text);
+                      shown(r->d->shown_database, database));
         if (strncmp(database->text, "sqlite://", 9) == 0)
             rlk_hint(r->err, "Leave the slashes out: sqlite:PATH.");
         return ROWLOCK_BAD_VALUE;
     }
-    RLK_TRY(resolve(r, named ? "sqlite:" : "", path, &database->text));
+    RLK_TRY(rlk_read_path(r, named ? "sqlite:" : "", path, &database->text));
     if (rlk_url_is_http(url->text))
         return 0;
     if (strstr(url->text, "://"))
         return rlk_yaml_fail(r->d->path, url->at, r->err,
                              "a source is a path, http:// or https://, not "
                              "'%.60s'",
-                             url->text);
-    return resolve(r, "", url->text, &url->text);
+                             shown(r->d->shown_url, url));
+    return rlk_read_path(r, "", url->text, &url->text);
 }
 
 static int

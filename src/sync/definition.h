@@ -14,6 +14,14 @@ struct rlk_said { /* a text of the definition, and where it stands */
     struct rlk_spot at;
 };
 
+/* source.auth: one of the three is said. */
+struct rlk_said_auth {
+    const struct rlk_yaml *node; /* NULL: not said */
+    struct rlk_said bearer;
+    struct rlk_said user, password; /* basic */
+    struct rlk_said header, value;  /* api_key */
+};
+
 enum rlk_field_mode {
     RLK_FIELD_UPDATE,
     RLK_FIELD_CREATE_ONLY,
@@ -67,6 +75,12 @@ struct rlk_definition {
     struct rlk_said table;
     bool create_table;
     struct rlk_said url; /* or a path, as database */
+    /* As said, where ${...} stands for something; else NULL. */
+    const char *shown_url, *shown_database;
+    struct rlk_said_auth said_auth;
+    struct rlk_said ca, timeout;
+    struct rlk_http_options http;
+    int32_t timeout_ms; /* 0: not said */
     struct rlk_pointer records;
     bool has_records;
     int format;   /* enum rlk_format, as said */

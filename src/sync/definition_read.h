@@ -19,6 +19,9 @@ int rlk_read_said(struct rlk_reading *r, const struct rlk_yaml *node,
                   struct rlk_said *ret);
 int rlk_read_pointer(struct rlk_reading *r, const struct rlk_yaml *node,
                      struct rlk_pointer *ret);
+/* prefix and path, which is seen from the definition's folder. */
+int rlk_read_path(struct rlk_reading *r, const char *prefix, const char *path,
+                  const char **ret);
 /* After all sections: source, fields, then match. */
 int rlk_read_source(struct rlk_reading *r);
 int rlk_read_fields(struct rlk_reading *r);

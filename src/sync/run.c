@@ -49,11 +49,15 @@ open_source(struct run *r, rowlock_error *err)
 {
     struct rlk_reader_options o = {
         .url = r->d->url.text,
+        .shown = r->d->shown_url,
+        .http = r->d->http,
         .format = (enum rlk_format)r->d->format,
         .records = r->d->has_records ? &r->d->records : NULL,
         .limits = r->o->limits,
         .cancelled = r->o->cancelled,
     };
+    if (r->d->timeout_ms)
+        o.limits.connect_ms = o.limits.stall_ms = r->d->timeout_ms;
     rowlock_error failure = {0};
     int rc = rlk_reader_open(&o, &r->reader, &failure);
     return note_away(r, rc, &failure, err);
