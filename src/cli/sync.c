@@ -61,7 +61,8 @@ const struct rlk_command rlk_command_sync = {
                  {"4", "done, but conflicts are left"},
                  {"5", "try again later: records were deferred, since others "
                        "hold them, or the server is away"},
-                 {"6", "done, but records were rejected"}},
+                 {"6", "done, but records were rejected"},
+                 {"11", "another run of this definition is under way"}},
     .run = run_sync,
 };
 
@@ -272,6 +273,8 @@ say_failure(struct sync *s, const rowlock_error *err)
         return RLK_EXIT_SIGNAL + signal;
     if (s->report.definition_wrong)
         return RLK_EXIT_USAGE;
+    if (s->target.running)
+        return RLK_EXIT_RUNNING;
     return s->report.source_away || err->code == ROWLOCK_NOT_AVAILABLE
                ? RLK_EXIT_NOT_LOCKED
                : RLK_EXIT_FAILED;

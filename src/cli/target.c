@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "db/create.h"
+#include "front/front.h"
 
 static const char *
 declared_type(int type)
@@ -45,6 +46,32 @@ create(const char *path, const struct rlk_definition *d, rowlock_error *err)
     return rc;
 }
 
+/* Held by an owner of its own, since the session's locks end with each block.
+ */
+static int
+take_run(struct rlk_target *t, const struct rlk_definition *d,
+         rowlock_error *err)
+{
+    const char *path;
+    rowlock_error inner = {0};
+    rowlock_value name = rowlock_text(d->name.text);
+    const rowlock_name lock = {ROWLOCK_RECORD, "rowlock_runs", NULL, &name, 1};
+    rowlock_locks_options o = ROWLOCK_LOCKS_OPTIONS_INIT;
+    o.label = t->label;
+    RLK_TRY(rlk_front_path(d->database.text, &path, err));
+    RLK_TRY(rowlock_locks_open(path, &o, &t->run, err));
+    int rc = rowlock_locks_take(t->run, &lock, ROWLOCK_UPDATE, ROWLOCK_NOWAIT,
+                                &inner);
+    t->running = rc == ROWLOCK_NOT_AVAILABLE;
+    if (t->running) {
+        rlk_fail(err, ROWLOCK_NOT_AVAILABLE,
+                 "another run of '%.60s' is under way", d->name.text);
+        rlk_detail(err, "%s", inner.detail);
+    } else if (rc && err)
+        *err = inner;
+    return rc;
+}
+
 int
 rlk_target_open(struct rlk_target *t, const struct rlk_definition *d,
                 rowlock_error *err)
@@ -59,7 +86,8 @@ rlk_target_open(struct rlk_target *t, const struct rlk_definition *d,
     o.on_wait_arg = t->arg;
     if (d->create_table)
         RLK_TRY(create(path, d, err));
-    return rowlock_open(url, &o, &t->db, err);
+    RLK_TRY(rowlock_open(url, &o, &t->db, err));
+    return take_run(t, d, err);
 }
 
 void
@@ -73,5 +101,7 @@ void
 rlk_target_close(struct rlk_target *t)
 {
     rowlock_close(t->db);
+    rowlock_locks_close(t->run);
     t->db = NULL;
+    t->run = NULL;
 }

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * The target of a sync, opened as its definition says: database and table are
- * made first where create_table is set. */
+ * made first where create_table is set, and the run lock is taken: a record
+ * lock on rowlock_runs, named by the definition, so that it runs once at a
+ * time. */
 #ifndef RLK_CLI_TARGET_H
 #define RLK_CLI_TARGET_H
+
+#include <stdbool.h>
 
 #include "rowlock/rowlock.h"
 #include "sync/definition.h"
 
 struct rlk_target {
-    rowlock_db *db; /* NULL until it is open */
+    rowlock_db *db;     /* NULL until it is open */
+    rowlock_locks *run; /* holds the definition's run lock */
+    bool running;       /* opening failed: another run has that lock */
     char label[32];
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
     void *arg;

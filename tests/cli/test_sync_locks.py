@@ -2,6 +2,7 @@
 """rowlock sync beside others: who holds what it wants, and what it costs."""
 
 import json
+import sqlite3
 import unittest
 
 from test_sync import SyncTest
@@ -96,6 +97,38 @@ class Held(Unchanged):
             "with sqlite3.connect('t.db', timeout=60) as db:\n"
             f"    db.execute({sql!r})\n")
         self.holder.wait_for_out("held")
+
+    def test_a_second_run_of_a_definition_ends_at_once_and_says_who_runs(self):
+        definition = self.changed(2, "{wait: 1m}")
+        holder = self.hold([1])
+        first = self.start_rowlock("sync", definition)
+        first.wait_for_err("waiting for t/1")
+        done = self.sync(definition, status=11)
+        self.assertIn("another run of 't' is under way", done.stderr)
+        self.assertIn(f"Process {first.pid} (rowlock sync t)", done.stderr)
+        first.signal(9)
+        first.end()
+        holder.tell("")
+        self.assertEqual(holder.end(), 0)
+        self.assertEqual(self.outcome(definition), {"updated": 1, "unchanged": 1})
+
+    def test_a_plain_writer_finds_its_turn_at_the_default_pace(self):
+        """A program that knows no record locks, with SQLite's own timeout of 5 s,
+        writes all the time beside 100,000 new records."""
+        definition = self.small("[]")
+        self.sync(definition)
+        self.write("t.json", json.dumps([{"code": f"c{i}", "name": "x"} for i in range(100_000)]))
+        db = sqlite3.connect(self.top / "t.db", timeout=5, isolation_level=None)
+        self.addCleanup(db.close)
+        writes = 0
+        sync = self.start_rowlock("sync", "--json", definition)
+        while sync.process.poll() is None:
+            db.execute("INSERT INTO t (code) VALUES (?)", (f"mine{writes}",))
+            writes += 1
+        self.assertEqual(sync.end(), 0, sync.err)
+        self.assertGreater(writes, 10)
+        self.assertEqual(self.query(self.top / "t.db", "SELECT count(*), count(name) FROM t"),
+                         [(100_000 + writes, 100_000)])
 
     def test_two_definitions_of_one_source_in_opposite_orders(self):
         """Both want all records, one from the front, one from the back."""
