@@ -193,9 +193,12 @@ print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
 
 def measure(*words, **options):
     """Run it; its status, its peak of memory in KiB, and what it said. A small
-    program starts it, since a child's peak begins with that of its parent."""
+    program starts it, since a child's peak begins with that of its parent;
+    a sanitizer must not keep what is freed."""
+    asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0"
     done = subprocess.run(["/usr/bin/python3", "-S", "-c", MEASURE, PROGRAM, *map(str, words)],
-                          text=True, check=True, timeout=LIMIT, capture_output=True, **options)
+                          text=True, check=True, timeout=LIMIT, capture_output=True,
+                          env=environment(ASAN_OPTIONS=asan), **options)
     status, peak = map(int, done.stdout.split())
     return status, peak, done.stderr
 
