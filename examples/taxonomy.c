@@ -14,6 +14,7 @@
 #include <rowlock/rowlock.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct remote_taxonomy {
@@ -114,7 +115,8 @@ main(int argc, char **argv)
 {
     rowlock_db *db;
     rowlock_error err;
-    char line[4096];
+    char *line = NULL;
+    size_t size = 0;
     int status = 0;
     if (argc != 2) {
         fprintf(stderr, "usage: taxonomy DATABASE < LINES\n");
@@ -122,8 +124,9 @@ main(int argc, char **argv)
     }
     if (rowlock_open(argv[1], NULL, &db, &err))
         return complain(&err);
-    while (status == 0 && fgets(line, sizeof line, stdin))
+    while (status == 0 && getline(&line, &size, stdin) >= 0)
         status = bring_in_line(db, line);
+    free(line);
     rowlock_close(db);
     return status;
 }

@@ -44,6 +44,8 @@ check_term(const rowlock_term *t, rowlock_error *err)
         return rlk_fail(err, ROWLOCK_MISUSE,
                         "a term has %zu values where its operator takes %s",
                         t->n_values, none ? "none" : "one");
+    if (t->n_values && !t->values)
+        return rlk_fail(err, ROWLOCK_MISUSE, "a term without its values");
     for (size_t i = 0; i < t->n_values; i++)
         if (t->values[i].type == ROWLOCK_NULL) {
             int code = rlk_fail(err, ROWLOCK_MISUSE,

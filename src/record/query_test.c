@@ -103,6 +103,7 @@ test_query__refuses_what_it_cannot_mean(void **state)
     } lines[] = {
         {{"rank", ROWLOCK_EQ, &null, 1}, NULL, ROWLOCK_MISUSE},
         {{"rank", ROWLOCK_EQ, NULL, 0}, NULL, ROWLOCK_MISUSE},
+        {{"rank", ROWLOCK_EQ, NULL, 1}, NULL, ROWLOCK_MISUSE},
         {{"rank", ROWLOCK_IS_NULL, &null, 1}, NULL, ROWLOCK_MISUSE},
         {{"rank", ROWLOCK_PREFIX, &seven, 1}, NULL, ROWLOCK_MISUSE},
         {{"rank", (enum rowlock_op)99, &null, 1}, NULL, ROWLOCK_MISUSE},

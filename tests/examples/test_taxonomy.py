@@ -78,6 +78,10 @@ class Taxonomy(unittest.TestCase):
         self.assertEqual(told.count("found"), 120)
         self.assertEqual(len(self.rows()), 40)
 
+    def test_a_long_description_stays_whole(self):
+        self.assertEqual(self.bring_in(("1", "a", "A", "x" * 10000)), ["created 1"])
+        self.assertEqual(len(self.rows()[0][4]), 10000)
+
     def test_what_is_wrong_is_told(self):
         self.sql("DROP TABLE taxonomy")
         self.assertIn("taxonomy", self.bring_in(("1", "a", "A", ""), status=1))
