@@ -23,7 +23,7 @@
     X(UNIQUE, "23505", "unique violation", "", \
       "Another record has this value in a unique column.") \
     X(CONSTRAINT, "23000", "constraint violation", "", \
-      "NOT NULL (23502), FOREIGN KEY (23503) or CHECK (23514) refused the write.") \
+      "NOT NULL or a primary key (23502), FOREIGN KEY (23503) or CHECK (23514) refused the write.") \
     X(ABORTED, "25P02", "block is aborted", "End this block; its changes and locks are already given back.", \
       "An earlier call in this block failed. Nothing more runs in it.") \
     X(CANCELLED, "57014", "cancelled on request", "", \
