@@ -20,6 +20,8 @@ static const char *const types[] = {"",     "text",    "integer",
                                     "json", "blob",    NULL};
 
 static const char *const disagreements[] = {"report", "first", "rekey", NULL};
+static const char *const occasions[] = {"", "change", NULL};
+static const char *const empties[] = {"", "null", NULL};
 static const char *const paces[] = {"polite", "full", NULL};
 
 static const struct rule {
@@ -60,7 +62,11 @@ static const struct rule {
     {"locks", "total", DURATION, false, TOP(total_ms)},
     {"", "pace", CHOICE, false, offsetof(struct rlk_definition, pace), paces},
     {"", "fields", TREE, true, TOP(said_fields)},
-    {"field", "from", POINTER, true, FIELD(from), NULL},
+    {"field", "from", POINTER, false, FIELD(from), NULL},
+    {"field", "value", TREE, false, FIELD(said_value), NULL},
+    {"field", "on", CHOICE, false, FIELD(on_change), occasions},
+    {"field", "empty", CHOICE, false, FIELD(empty_null), empties},
+    {"field", "lower", FLAG, false, FIELD(lower), NULL},
     {"field", "strip", FLAG, false, FIELD(strip), NULL},
     {"field", "slugify", FLAG, false, FIELD(slugify), NULL},
     {"field", "mode", CHOICE, false, FIELD(mode), modes},

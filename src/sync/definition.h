@@ -41,14 +41,24 @@ enum rlk_field_type { /* RLK_FIELD_ANY: not said */
 /* "integer"; "text" for RLK_FIELD_ANY. */
 const char *rlk_field_type_name(enum rlk_field_type type);
 
+enum rlk_generated {
+    RLK_GENERATE_NOTHING,
+    RLK_GENERATE_NOW,
+    RLK_GENERATE_UUID
+};
+
 struct rlk_field {
     struct rlk_said column;
     struct rlk_pointer from;
     int mode; /* enum rlk_field_mode */
     int type; /* enum rlk_field_type */
-    bool strip, slugify;
-    int on_change;    /* written only when something else is */
-    bool has_default; /* for what is absent */
+    bool strip, slugify, lower;
+    int empty_null; /* blank text becomes NULL */
+    const struct rlk_yaml *said_value;
+    int generated;             /* enum rlk_generated */
+    struct rlk_json *constant; /* or NULL: from, or generated */
+    int on_change;             /* written only when something else is */
+    bool has_default;          /* for what is absent */
     const struct rlk_yaml *said_default;
     rowlock_value default_value; /* NULL, INT, DOUBLE or TEXT */
 };

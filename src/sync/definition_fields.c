@@ -71,11 +71,87 @@ check_kinds(struct rlk_reading *r, const struct rlk_yaml *node,
             const struct rlk_field *f)
 {
     bool text = f->type == RLK_FIELD_ANY || f->type == RLK_FIELD_TEXT;
-    if ((f->strip || f->slugify) && !text)
+    if ((f->strip || f->slugify || f->lower) && !text)
         return RLK_WRONG(r, node, "%s makes text, but the type is %s",
-                         f->slugify ? "slugify" : "strip",
+                         f->slugify ? "slugify"
+                         : f->strip ? "strip"
+                                    : "lower",
                          rlk_field_type_name((enum rlk_field_type)f->type));
     return 0;
+}
+
+/* A plain true, false, null or number is that; now and uuid are made anew for
+ * each record; anything else, and all that stands in quotes, is a text. */
+static int
+read_constant(struct rlk_reading *r, struct rlk_field *f)
+{
+    const struct rlk_yaml *node = f->said_value;
+    if (node->kind != RLK_YAML_SCALAR)
+        return RLK_WRONG(r, node,
+                         "a value is a text, a number, true, false, "
+                         "null, now or uuid");
+    const char *text = node->text;
+    struct rlk_json *json = rlk_arena_alloc(&r->d->arena, 1, sizeof *json);
+    if (!json)
+        return rlk_out_of_memory(r->err);
+    json->size = 1;
+    json->type = RLK_JSON_STRING;
+    json->text = json->raw = text;
+    json->len = json->raw_len = strlen(text);
+    f->constant = json;
+    if (!node->plain)
+        return 0;
+    if (strcmp(text, "now") == 0 || strcmp(text, "uuid") == 0) {
+        f->generated = text[0] == 'n' ? RLK_GENERATE_NOW : RLK_GENERATE_UUID;
+        f->constant = NULL;
+    } else if (!text[0] || strcmp(text, "~") == 0 || strcmp(text, "null") == 0)
+        json->type = RLK_JSON_NULL;
+    else if (strcmp(text, "true") == 0)
+        json->type = RLK_JSON_TRUE;
+    else if (strcmp(text, "false") == 0)
+        json->type = RLK_JSON_FALSE;
+    else if (rlk_json_is_number(text, json->len))
+        json->type = RLK_JSON_NUMBER;
+    return 0;
+}
+
+/* What is new each time must not be written each time. */
+static int
+check_occasion(struct rlk_reading *r, const struct rlk_field *f)
+{
+    const struct rlk_yaml *node = f->said_value;
+    bool seldom = f->mode != RLK_FIELD_UPDATE;
+    if (f->generated == RLK_GENERATE_NOW && !seldom && !f->on_change)
+        return RLK_WRONG(r, node,
+                         "now would change every record at each run: "
+                         "say on: change, or mode: create_only");
+    if (f->generated == RLK_GENERATE_UUID && !seldom)
+        return RLK_WRONG(r, node,
+                         "uuid would change every record at each "
+                         "run: say mode: create_only");
+    return 0;
+}
+
+static int
+read_value(struct rlk_reading *r, const struct rlk_yaml *node,
+           struct rlk_field *f)
+{
+    bool from = f->from.text != NULL;
+    if (from == (f->said_value != NULL))
+        return RLK_WRONG(r, node,
+                         from ? "a field has 'from' or 'value', not "
+                                "both"
+                              : "key 'from' or 'value' is missing");
+    if (f->on_change && f->mode != RLK_FIELD_UPDATE)
+        return RLK_WRONG(r, node, "on: change goes with mode: update only");
+    if (from)
+        return 0;
+    if (f->said_default || f->strip || f->slugify || f->lower || f->empty_null)
+        return RLK_WRONG(r, node,
+                         "'value' goes with 'mode', 'on' and 'type' "
+                         "only");
+    RLK_TRY(read_constant(r, f));
+    return check_occasion(r, f);
 }
 
 static int
@@ -92,6 +168,7 @@ read_field(struct rlk_reading *r, const struct rlk_yaml *node,
     RLK_TRY(rlk_read_section(r, node, "field", ret));
     if (ret->said_default)
         RLK_TRY(read_default(r, ret));
+    RLK_TRY(read_value(r, node, ret));
     return check_kinds(r, node, ret);
 }
 
@@ -164,6 +241,9 @@ add_to_key(struct rlk_reading *r, const struct rlk_yaml *node,
         if (key->fields[j] == i)
             return RLK_WRONG(r, node, "'%.60s' is in this key twice",
                              said.text);
+    if (r->d->fields[i].generated)
+        return RLK_WRONG(r, node, "'%.60s' is generated: it finds nothing",
+                         said.text);
     if (r->d->fields[i].type == RLK_FIELD_JSON)
         return RLK_WRONG(r, node, "a json field cannot be matched by");
     key->fields[key->n_fields++] = i;

@@ -166,7 +166,7 @@ test_definition__missing_keys_are_named(void **state)
                  "d.yaml:2:9: key 'table' is missing");
     assert_wrong(
         parse_with(target, source, "match: [a]\nfields: {a: {strip: true}}"),
-        "d.yaml:5:13: key 'from' is missing");
+        "d.yaml:5:13: key 'from' or 'value' is missing");
     assert_wrong(parse_with(target, source, "fields: {a: /a}"),
                  "d.yaml:1:1: key 'match' is missing");
     assert_wrong(parse("d.yaml", ""), "d.yaml: it is empty");
@@ -254,6 +254,16 @@ test_definition__match_locks_and_pace_are_checked(void **state)
          "d.yaml:4:33: 'last' is none of: report, first, rekey"},
         {"match: [a]\nfields: {a: /a}\nlocks: {wait: 5}",
          "d.yaml:6:15: '5' is no duration, such as 5s or 2m"},
+        {"match: [a]\nfields: {a: /a, b: {value: now}}",
+         "d.yaml:5:28: now would change every record at each run: say on: "
+         "change, or mode: create_only"},
+        {"match: [a]\nfields: {a: /a, b: {value: uuid, on: change}}",
+         "d.yaml:5:28: uuid would change every record at each run: say mode: "
+         "create_only"},
+        {"match: [a]\nfields: {a: /a, b: {value: 1, from: /b}}",
+         "d.yaml:5:20: a field has 'from' or 'value', not both"},
+        {"match: [a]\nfields: {a: {value: uuid, mode: create_only}}",
+         "d.yaml:4:9: 'a' is generated: it finds nothing"},
         {"match: [a]\nfields: {a: /a}\npace: fast",
          "d.yaml:6:7: 'fast' is none of: polite, full"},
     };

@@ -6,6 +6,8 @@
 #include <strings.h>
 
 #include "record/record.h"
+#include "record/value.h"
+#include "sync/generate.h"
 
 /* Says inner at its place in the definition. */
 static int
@@ -64,6 +66,36 @@ check_column(const struct rlk_definition *d, const struct rlk_field *f,
     return rc ? ROWLOCK_UNDEFINED : 0;
 }
 
+/* A value of the definition's own must fit its column. */
+static int
+check_value(const struct rlk_plan *plan, size_t i,
+            const struct rlk_table *table, struct rlk_arena *arena,
+            rowlock_error *err)
+{
+    const struct rlk_field *f = &plan->d->fields[i];
+    const struct rlk_column *column = &table->columns[plan->columns[i]];
+    rowlock_error inner = {.code = ROWLOCK_UNDEFINED};
+    rowlock_value v;
+    bool present;
+    int rc = 0;
+    if (f->generated && !rlk_generate_fits(f->generated, plan->goals[i]))
+        rc = rlk_fail(&inner, ROWLOCK_BAD_VALUE, "'%.60s' cannot hold %s",
+                      column->name,
+                      f->generated == RLK_GENERATE_NOW ? "now" : "uuid");
+    else if (f->constant) {
+        rc = rlk_field_value(f, plan->goals[i], NULL, arena, &v, &present,
+                             &inner);
+        struct rlk_place place = {table->name, column};
+        if (!rc)
+            rc = rlk_value_for(place, v, arena, &v, &inner);
+    }
+    if (!rc)
+        return 0;
+    if (rc == ROWLOCK_BAD_VALUE)
+        inner.code = ROWLOCK_UNDEFINED;
+    return wrong_at(plan->d, f->said_value->at, &inner, err);
+}
+
 int
 rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
               struct rlk_arena *arena, struct rlk_plan *ret, rowlock_error *err)
@@ -85,7 +117,9 @@ rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
         RLK_TRY(check_column(d, f, &table->columns[at], err));
         plan.columns[i] = at;
         plan.goals[i].type = table->columns[at].type;
+        plan.goals[i].length = table->columns[at].length;
         plan.goals[i].is_key = rlk_definition_matches(d, i);
+        RLK_TRY(check_value(&plan, i, table, arena, err));
     }
     *ret = plan;
     return 0;

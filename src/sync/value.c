@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "record/value.h"
+#include "sync/generate.h"
 #include "sync/slugify.h"
 
 struct making {
@@ -26,7 +27,8 @@ refuse(const struct making *m, const char *why)
 {
     rlk_fail(m->err, ROWLOCK_BAD_VALUE, "field '%.60s': %s",
              m->field->column.text, why);
-    rlk_detail(m->err, "Its value comes from '%.200s'.", m->field->from.text);
+    rlk_detail(m->err, "Its value comes from '%.200s'.",
+               m->field->constant ? "value" : m->field->from.text);
     return ROWLOCK_BAD_VALUE;
 }
 
@@ -260,12 +262,31 @@ make_value(const struct making *m, rowlock_value *ret)
     }
 }
 
+static int
+lower(struct rlk_arena *arena, rowlock_value *v, rowlock_error *err)
+{
+    size_t len;
+    if (v->type != ROWLOCK_TEXT)
+        return 0;
+    const char *text = rlk_lower_text(v->u.s.ptr, v->u.s.len, arena, &len);
+    if (!text)
+        return rlk_out_of_memory(err);
+    *v = rowlock_text_n(text, len);
+    return 0;
+}
+
 int
 rlk_field_value(const struct rlk_field *f, struct rlk_goal goal,
                 const struct rlk_json *record, struct rlk_arena *arena,
                 rowlock_value *ret, bool *ret_present, rowlock_error *err)
 {
-    struct making m = {f, goal, rlk_json_find(record, &f->from), arena, err};
+    struct making m = {f, goal, f->constant, arena, err};
+    if (f->generated) {
+        *ret_present = true;
+        return rlk_generate(f->generated, goal, arena, ret, err);
+    }
+    if (!m.node)
+        m.node = rlk_json_find(record, &f->from);
     *ret_present = m.node || f->has_default;
     *ret = rowlock_null();
     if (m.node)
@@ -274,5 +295,7 @@ rlk_field_value(const struct rlk_field *f, struct rlk_goal goal,
         *ret = f->default_value;
     if (goal.is_key || f->strip || f->slugify)
         *ret = rlk_value_strip(*ret);
-    return 0;
+    if (f->empty_null && rlk_value_strip(*ret).type == ROWLOCK_NULL)
+        *ret = rowlock_null();
+    return f->lower ? lower(arena, ret, err) : 0;
 }

@@ -11,7 +11,8 @@
 /* Where a field goes. */
 struct rlk_goal {
     enum rlk_column_type type;
-    bool is_key; /* text is stripped, as match does it; blank is NULL */
+    uint32_t length; /* declared, in characters; 0: none */
+    bool is_key;     /* text is stripped, as match does it; blank is NULL */
 };
 
 /* *ret_present: there is something to write (absent is not null). Bytes of *ret

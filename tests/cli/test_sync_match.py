@@ -134,6 +134,41 @@ class Match(SyncTest):
         self.assertEqual(self.outcome(self.define(("A", "s", "x"), match="[rid]")),
                          {"updated": 1})
 
+    def test_columns_that_the_source_knows_nothing_of(self):
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, rid TEXT NOT NULL, "
+                      "live BOOLEAN NOT NULL, kind TEXT NOT NULL, day DATE NOT NULL, "
+                      "at DATETIME NOT NULL, uid CHAR(32) NOT NULL UNIQUE, name TEXT)", "t.db")
+        definition = self.small(
+            [{"id": "A", "name": " "}, {"id": "B", "name": "b"}],
+            fields="{rid: {from: /id, lower: true}, live: {value: true, mode: create_only}, "
+                   "kind: {value: 'now'}, day: {value: now, mode: create_only}, "
+                   "at: {value: now, on: change}, uid: {value: uuid, mode: create_only}, "
+                   "name: {from: /name, empty: null}}", match="[rid]")
+        self.assertEqual(self.outcome(definition), {"created": 2})
+        select = "SELECT rid, live, kind, name, day, at, uid FROM t ORDER BY id"
+        first = self.query(self.top / "t.db", select)
+        self.assertEqual([row[:4] for row in first], [("a", 1, "now", None), ("b", 1, "now", "b")])
+        for row in first:
+            self.assertRegex(row[4], r"^\d{4}-\d\d-\d\d$")
+            self.assertRegex(row[5], r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+            self.assertRegex(row[6], r"^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$")
+        self.assertEqual(self.outcome(definition), {"unchanged": 2})
+        self.assertEqual(self.query(self.top / "t.db", select), first)
+        self.write("t.json", '[{"id": "A", "name": null}, {"id": "b", "name": "c"}]')
+        self.assertEqual(self.outcome(definition), {"updated": 1, "unchanged": 1})
+        second = self.query(self.top / "t.db", select)
+        self.assertEqual(second[0], first[0])
+        self.assertNotEqual(second[1][5], first[1][5])
+        self.assertEqual(second[1][6], first[1][6])
+
+    def test_a_value_that_its_column_cannot_hold_is_the_definitions_fault(self):
+        self.table()
+        self.query(self.top / "t.db", "ALTER TABLE t ADD COLUMN n INTEGER")
+        for value, said in (("seven", "t.yaml:5:57: t.n cannot hold"), ("now, on: change", "cannot hold now")):
+            fields = FIELDS[:-1] + f", n: {{value: {value}}}}}"
+            definition = self.define(("1", "a", "x"), fields=fields)
+            self.assertIn(said, self.sync(definition, status=2).stderr)
+
     def test_fill_writes_only_where_there_is_nothing(self):
         self.table((1, "1", "a", "mine"), (2, "2", "b", " "), (3, "3", "c", None))
         fields = "{rid: /id, slug: /slug, name: {from: /name, mode: fill}}"
