@@ -28,6 +28,7 @@ target:
 source:
   url: terms.json
   records: /terms
+pace: full
 match: [remote_id, slug]
 fields:
   remote_id: {from: /code, strip: true}
