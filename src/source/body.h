@@ -30,6 +30,7 @@ struct rlk_body_options { /* borrowed while the body is open */
     struct rlk_http_options http;
     struct rlk_source_limits limits;
     const volatile sig_atomic_t *cancelled;
+    int64_t until_ms; /* of rlk_body_now_ms(), by limits.time_ms; 0: no limit */
 };
 
 typedef int rlk_body_open_fn(const struct rlk_body_options *o,
@@ -40,13 +41,14 @@ rlk_body_open_fn rlk_body_open;
 rlk_body_open_fn rlk_file_open;
 void rlk_body_close(struct rlk_body *b); /* NULL allowed */
 
+int64_t rlk_body_now_ms(void); /* never goes back */
 /* Fails when more than limit bytes have arrived. */
 int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
                         rowlock_error *err);
 
 /* What the module exports under this name. */
 #define RLK_HTTP_MODULE  "rlk_http_module"
-#define RLK_HTTP_VERSION "0.1.0/4" /* must be equal on both sides */
+#define RLK_HTTP_VERSION "0.1.0/5" /* must be equal on both sides */
 struct rlk_http_module {
     const char *version;
     rlk_body_open_fn *open;

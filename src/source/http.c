@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "base/text.h"
-#include "body.h"
+#include "retry.h"
 
 /* The SQLSTATE of what another try will not change; else it is 08006. */
 #define REFUSED "08004"
@@ -36,14 +35,6 @@ struct http {
     CURLcode result;
     char reason[CURL_ERROR_SIZE];
 };
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static size_t
 take_bytes(char *bytes, size_t size, size_t n, void *arg)
@@ -116,6 +107,17 @@ say_stalled(struct http *h, rowlock_error *err)
     return ROWLOCK_CONNECTION;
 }
 
+static int
+say_late(struct http *h, rowlock_error *err)
+{
+    char text[32];
+    rlk_duration_print(h->o.limits.time_ms, text, sizeof text);
+    rlk_fail(err, ROWLOCK_CONNECTION, "'%.120s' was not read within %s",
+             h->shown, text);
+    rlk_hint(err, "Try again later, or give it more with limits.time.");
+    return ROWLOCK_CONNECTION;
+}
+
 static const char *
 hint_of(CURLcode code)
 {
@@ -174,7 +176,7 @@ see_whether_done(struct http *h)
 static int
 wait_for_piece(struct http *h, rowlock_error *err)
 {
-    int64_t since = now_ms();
+    int64_t since = rlk_body_now_ms();
     while (!h->piece.len && !h->done) {
         int running;
         if (h->o.cancelled && *h->o.cancelled)
@@ -182,6 +184,8 @@ wait_for_piece(struct http *h, rowlock_error *err)
                             "fetching '%.120s' was "
                             "interrupted",
                             h->shown);
+        if (h->o.until_ms && rlk_body_now_ms() >= h->o.until_ms)
+            return say_late(h, err);
         CURLMcode code = curl_multi_perform(h->multi, &running);
         see_whether_done(h);
         if (h->piece.len || h->done)
@@ -192,7 +196,7 @@ wait_for_piece(struct http *h, rowlock_error *err)
             return rlk_fail(err, ROWLOCK_CONNECTION,
                             "could not fetch '%.120s': %s", h->shown,
                             curl_multi_strerror(code));
-        if (now_ms() - since >
+        if (rlk_body_now_ms() - since >
             h->o.limits.stall_ms + (h->bytes ? 0 : h->o.limits.connect_ms))
             return say_stalled(h, err);
     }
@@ -463,12 +467,26 @@ refuse_status(struct http *h, long status, rowlock_error *err)
     return ROWLOCK_CONNECTION;
 }
 
+/* Where redirects have led is forgotten: they may lead elsewhere next time. */
 static int
-start(struct http *h, rowlock_error *err)
+go_to_start(struct http *h, rowlock_error *err)
+{
+    char *url = rlk_strdup(h->o.url);
+    char *shown = rlk_strdup(h->o.shown);
+    bool ok = url && shown;
+    swap_if(ok, &h->url, &url);
+    swap_if(ok, &h->shown, &shown);
+    rlk_free(url);
+    rlk_free(shown);
+    return ok ? 0 : rlk_out_of_memory(err);
+}
+
+/* One try: through redirects to an answer whose body has begun. */
+static int
+ask(struct http *h, rowlock_error *err)
 {
     long status = 0;
-    RLK_TRY(check_url(h->url, h->shown, err));
-    RLK_TRY(set_options(h, err));
+    RLK_TRY(go_to_start(h, err));
     RLK_TRY(request(h, &status, err));
     for (int i = 0; is_redirect(status); i++) {
         if (i == MOST_REDIRECTS) {
@@ -487,6 +505,22 @@ start(struct http *h, rowlock_error *err)
 }
 
 static int
+start(struct http *h, rowlock_error *err)
+{
+    struct rlk_retry retry = {.o = &h->o};
+    RLK_TRY(check_url(h->o.url, h->o.shown, err));
+    RLK_TRY(set_options(h, err));
+    for (;;) {
+        rowlock_error why = {0};
+        curl_off_t told = 0;
+        if (!ask(h, &why))
+            return 0;
+        curl_easy_getinfo(h->easy, CURLINFO_RETRY_AFTER, &told);
+        RLK_TRY(rlk_retry_wait(&retry, told, &why, err));
+    }
+}
+
+static int
 open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
               rowlock_error *err)
 {
@@ -499,12 +533,9 @@ open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
         return rlk_out_of_memory(err);
     h->body.ops = &first_ops;
     h->o = *o;
-    h->url = rlk_strdup(o->url);
-    h->shown = rlk_strdup(o->shown);
     h->multi = curl_multi_init();
     h->easy = curl_easy_init();
-    int rc = h->url && h->shown && h->multi && h->easy ? start(h, err)
-                                                       : rlk_out_of_memory(err);
+    int rc = h->multi && h->easy ? start(h, err) : rlk_out_of_memory(err);
     if (rc)
         close_http(&h->body);
     else

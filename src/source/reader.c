@@ -56,8 +56,10 @@ static int
 start(struct rlk_reader *r, const struct rlk_reader_options *o,
       rowlock_error *err)
 {
-    struct rlk_body_options body = {r->url, r->shown, o->http, o->limits,
-                                    o->cancelled};
+    struct rlk_body_options body = {r->url,    r->shown,     o->http,
+                                    o->limits, o->cancelled, 0};
+    if (o->limits.time_ms)
+        body.until_ms = rlk_body_now_ms() + o->limits.time_ms;
     struct rlk_body *packed = NULL;
     RLK_TRY(rlk_body_open(&body, &packed, err));
     RLK_TRY(rlk_unpack_open(packed, &body, &r->body, err));
@@ -207,6 +209,9 @@ finish(struct rlk_reader *r, rowlock_error *err)
 {
     int rc = r->format == RLK_FORMAT_JSON ? rlk_split_finish(&r->split, err)
                                           : rlk_lines_finish(&r->lines, err);
+    if (!rc && r->bytes == 0 && !r->body->framed)
+        rc = rlk_fail(err, ROWLOCK_BAD_VALUE,
+                      "the body is empty, and may have been cut off");
     if (!rc && r->format >= RLK_FORMAT_CSV && !r->csv.has_header)
         rc = rlk_fail(err, ROWLOCK_BAD_VALUE,
                       "the body is empty: it has no header");

@@ -87,10 +87,11 @@ struct rlk_source_limits {
     int32_t stall_ms;    /* without a byte */
     uint64_t body_bytes; /* at most */
     size_t record_bytes; /* at most; a longer one is rejected alone */
+    int32_t time_ms;     /* over HTTP: for all of it; 0: no limit */
 };
-#define RLK_SOURCE_LIMITS_INIT                           \
-    {                                                    \
-        30000, 60000, UINT64_C(1) << 30, (size_t)1 << 26 \
+#define RLK_SOURCE_LIMITS_INIT                                    \
+    {                                                             \
+        30000, 60000, UINT64_C(1) << 30, (size_t)1 << 26, 3600000 \
     }
 
 struct rlk_http_options {
@@ -99,6 +100,8 @@ struct rlk_http_options {
     const char *secret; /* of it; NULL, or what a server must not say back */
     const char *ca;     /* NULL, or the path of a file of certificates, which
                            stand in for the system's */
+    int32_t retries;    /* of an answer that has not begun */
+    int32_t retry_ms;   /* the longest wait before the first of them */
 };
 
 struct rlk_reader_options {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What files and the module for HTTP share; linked into both. */
 #include <strings.h>
+#include <time.h>
 
 #include "body.h"
 
@@ -11,6 +12,14 @@ rlk_url_is_http(const char *url)
            strncasecmp(url, "https://", 8) == 0;
 }
 
+int64_t
+rlk_body_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 int
 rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
                     rowlock_error *err)
@@ -19,6 +28,6 @@ rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
         return 0;
     rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' is larger than %llu bytes", url,
              (unsigned long long)limit);
-    rlk_hint(err, "A source is read up to this limit only.");
+    rlk_hint(err, "A source is read up to limits.body only.");
     return ROWLOCK_BAD_VALUE;
 }

@@ -3,7 +3,7 @@
  * goes. What is not in it is an error, so that no misspelt or future key is
  * silently passed over. To add a key: a row here, a line in
  * docs/definition.md. Next: definition_source.c,
- * definition_fields.c. */
+ * definition_http.c, definition_fields.c. */
 #include <stddef.h>
 #include <string.h>
 
@@ -52,6 +52,12 @@ static const struct rule {
     {"api_key", "value", SAID, true, TOP(said_auth.value)},
     {"source", "ca", SAID, false, TOP(ca)},
     {"source", "timeout", SAID, false, TOP(timeout)},
+    {"source", "retries", TREE, false, TOP(said_http.retries)},
+    {"retries", "times", SAID, false, TOP(said_http.times)},
+    {"retries", "wait", SAID, false, TOP(said_http.wait)},
+    {"source", "limits", SECTION, false, 0, NULL},
+    {"limits", "body", SAID, false, TOP(said_http.body)},
+    {"limits", "time", SAID, false, TOP(said_http.time)},
     {"source", "records", POINTER, false, TOP(records)},
     {"", "match", TREE, true, TOP(said_match)},
     {"match", "keys", TREE, true, TOP(said_match)},

@@ -22,6 +22,13 @@ struct rlk_said_auth {
     struct rlk_said header, value;  /* api_key */
 };
 
+/* How a source behind HTTP is asked, as said. */
+struct rlk_said_http {
+    const struct rlk_yaml *retries; /* a number, or a map of the next two */
+    struct rlk_said times, wait;
+    struct rlk_said body, time; /* limits */
+};
+
 enum rlk_field_mode {
     RLK_FIELD_UPDATE,
     RLK_FIELD_CREATE_ONLY,
@@ -89,8 +96,10 @@ struct rlk_definition {
     const char *shown_url, *shown_database;
     struct rlk_said_auth said_auth;
     struct rlk_said ca, timeout;
+    struct rlk_said_http said_http;
     struct rlk_http_options http;
-    int32_t timeout_ms; /* 0: not said */
+    int32_t timeout_ms, time_ms; /* 0: not said */
+    uint64_t body_bytes;         /* 0: not said */
     struct rlk_pointer records;
     bool has_records;
     int format;   /* enum rlk_format, as said */
@@ -115,6 +124,10 @@ int rlk_definition_read(const char *path, struct rlk_definition **ret,
 int rlk_definition_parse(const char *path, const char *bytes, size_t len,
                          struct rlk_definition **ret, rowlock_error *err);
 void rlk_definition_free(struct rlk_definition *d); /* NULL allowed */
+
+/* Puts those that the definition says in place of what stands in limits. */
+void rlk_definition_limit(const struct rlk_definition *d,
+                          struct rlk_source_limits *limits);
 
 /* The field is part of a match key. */
 bool rlk_definition_matches(const struct rlk_definition *d, size_t field);

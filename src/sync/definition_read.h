@@ -24,6 +24,7 @@ int rlk_read_path(struct rlk_reading *r, const char *prefix, const char *path,
                   const char **ret);
 /* After all sections: source, fields, then match. */
 int rlk_read_source(struct rlk_reading *r);
+int rlk_read_http(struct rlk_reading *r); /* of source */
 int rlk_read_fields(struct rlk_reading *r);
 int rlk_read_match(struct rlk_reading *r);
 

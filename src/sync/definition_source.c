@@ -213,37 +213,13 @@ check_format(struct rlk_reading *r)
     return 0;
 }
 
-/* What has no meaning for a file. */
-static int
-check_http(struct rlk_reading *r)
-{
-    const struct rlk_definition *d = r->d;
-    const struct rlk_yaml *auth = d->said_auth.node;
-    const struct rlk_spot *at = auth              ? &auth->at
-                                : d->ca.text      ? &d->ca.at
-                                : d->timeout.text ? &d->timeout.at
-                                                  : NULL;
-    if (!at || rlk_url_is_http(d->url.text))
-        return 0;
-    return rlk_yaml_fail(d->path, *at, r->err,
-                         "auth, ca and timeout are for http:// and https://");
-}
-
 int
 rlk_read_source(struct rlk_reading *r)
 {
     struct rlk_definition *d = r->d;
-    const struct rlk_said *t = &d->timeout;
     RLK_TRY(read_references(r, &d->database, &d->shown_database));
     RLK_TRY(read_references(r, &d->url, &d->shown_url));
-    RLK_TRY(check_http(r));
+    RLK_TRY(rlk_read_http(r));
     RLK_TRY(read_auth(r));
-    if (t->text &&
-        (!rlk_duration_parse(t->text, &d->timeout_ms) || d->timeout_ms == 0))
-        return rlk_yaml_fail(d->path, t->at, r->err,
-                             "a duration such as 30s was expected, not '%.60s'",
-                             t->text);
-    if (d->ca.text)
-        RLK_TRY(rlk_read_path(r, "", d->ca.text, &d->http.ca));
     return check_format(r);
 }

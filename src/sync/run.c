@@ -56,8 +56,7 @@ open_source(struct run *r, rowlock_error *err)
         .limits = r->o->limits,
         .cancelled = r->o->cancelled,
     };
-    if (r->d->timeout_ms)
-        o.limits.connect_ms = o.limits.stall_ms = r->d->timeout_ms;
+    rlk_definition_limit(r->d, &o.limits);
     rowlock_error failure = {0};
     int rc = rlk_reader_open(&o, &r->reader, &failure);
     return note_away(r, rc, &failure, err);

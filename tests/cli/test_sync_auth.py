@@ -149,9 +149,10 @@ class Auth(CliTest):
             self.refused(message, status=2)
 
     def test_files_need_no_auth(self):
-        for more in (", auth: {bearer: x}", ", ca: x", ", timeout: 1s"):
+        for more in (", auth: {bearer: x}", ", ca: x", ", timeout: 1s", ", retries: 1",
+                     ", limits: {time: 1s}"):
             self.define("t.json", more)
-            self.refused("auth, ca and timeout are for http:// and https://", status=2)
+            self.refused("is for http:// and https:// only", status=2)
 
     def test_references_stand_in_three_places_only(self):
         self.write("t.json", '[{"code": "a"}]')
@@ -164,7 +165,7 @@ class Auth(CliTest):
     def test_timeout_is_the_definitions(self):
         leave = threading.Event()
         self.addCleanup(leave.set)
-        self.define(self.serve(lambda handler: leave.wait(60)), ", timeout: 100ms")
+        self.define(self.serve(lambda handler: leave.wait(60)), ", timeout: 100ms, retries: 0")
         self.refused("sent nothing for 100 ms", status=5)
         self.define("http://127.0.0.1:1/", ", timeout: soon")
         self.refused("a duration such as 30s was expected, not 'soon'", status=2)

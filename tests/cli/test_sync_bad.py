@@ -25,6 +25,8 @@ class BadTest(CliTest):
     def define(self, url="t.json", match="[code]", fields="{code: /code, name: /name}",
                target="{database: t.db, table: t, create_table: true}", records=None):
         records = f", records: {records}" if records else ""
+        if url.startswith("http"):
+            records += ", retries: 0"
         return self.write("t.yaml", f"sync: t\ntarget: {target}\n"
                                     f"source: {{url: '{url}'{records}}}\n"
                                     f"match: {match}\nfields: {fields}\n")

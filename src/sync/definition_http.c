@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ * What of the section source says how a server is asked: timeout, retries,
+ * limits, certificates. All but limits.body is refused for a file, where it
+ * would mean nothing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "sync/definition_read.h"
+
+enum {
+    USUAL_RETRIES = 4,
+    USUAL_RETRY_MS = 500,
+    MOST_RETRIES = 20,
+    LONGEST_RETRY_MS = 30000
+};
+
+/* ---- scalars ---- */
+
+static int
+read_time(struct rlk_reading *r, const struct rlk_said *said, int32_t *ret)
+{
+    if (!said->text)
+        return 0;
+    if (!rlk_duration_parse(said->text, ret) || *ret == 0)
+        return rlk_yaml_fail(r->d->path, said->at, r->err,
+                             "a duration such as 30s was expected, not '%.60s'",
+                             said->text);
+    return 0;
+}
+
+/* Digits only, most at most; *ret_end (NULL: must be the text's end) is behind
+ * them. */
+static bool
+parse_number(const char *text, uint64_t most, uint64_t *ret,
+             const char **ret_end)
+{
+    uint64_t n = 0;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9' && n <= most; at++)
+        n = n * 10 + (uint64_t)(*at - '0');
+    if (at == text || n > most || (!ret_end && *at))
+        return false;
+    *ret = n;
+    if (ret_end)
+        *ret_end = at;
+    return true;
+}
+
+static bool
+parse_size(const char *text, uint64_t *ret)
+{
+    static const struct unit {
+        const char *name;
+        uint64_t bytes;
+    } units[] = {{"", 1},
+                 {"B", 1},
+                 {"KB", 1000},
+                 {"KiB", 1 << 10},
+                 {"MB", 1000 * 1000},
+                 {"MiB", 1 << 20},
+                 {"GB", 1000 * 1000 * 1000},
+                 {"GiB", 1 << 30}};
+    const uint64_t most = UINT64_C(1) << 50;
+    uint64_t n;
+    const char *unit;
+    if (!parse_number(text, most, &n, &unit) || n == 0)
+        return false;
+    unit += *unit == ' ';
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (strcmp(units[i].name, unit) == 0 && n <= most / units[i].bytes) {
+            *ret = n * units[i].bytes;
+            return true;
+        }
+    return false;
+}
+
+/* ---- retries and limits ---- */
+
+static int
+read_times(struct rlk_reading *r, const struct rlk_said *said)
+{
+    uint64_t n = USUAL_RETRIES;
+    if (said->text && !parse_number(said->text, MOST_RETRIES, &n, NULL))
+        return rlk_yaml_fail(r->d->path, said->at, r->err,
+                             "a number from 0 to %d was expected, not '%.60s'",
+                             MOST_RETRIES, said->text);
+    r->d->http.retries = (int32_t)n;
+    return 0;
+}
+
+static int
+read_retries(struct rlk_reading *r)
+{
+    struct rlk_said_http *said = &r->d->said_http;
+    int32_t *wait = &r->d->http.retry_ms;
+    *wait = USUAL_RETRY_MS;
+    if (said->retries && said->retries->kind == RLK_YAML_MAP)
+        RLK_TRY(rlk_read_section(r, said->retries, "retries", r->d));
+    else if (said->retries)
+        RLK_TRY(rlk_read_said(r, said->retries, &said->times));
+    RLK_TRY(read_times(r, &said->times));
+    RLK_TRY(read_time(r, &said->wait, wait));
+    if (*wait > LONGEST_RETRY_MS)
+        return rlk_yaml_fail(r->d->path, said->wait.at, r->err,
+                             "a wait is 30s at most");
+    return 0;
+}
+
+static int
+read_limits(struct rlk_reading *r)
+{
+    const struct rlk_said *body = &r->d->said_http.body;
+    if (body->text && !parse_size(body->text, &r->d->body_bytes))
+        return rlk_yaml_fail(r->d->path, body->at, r->err,
+                             "a size such as 64MiB was expected, not '%.60s'",
+                             body->text);
+    return read_time(r, &r->d->said_http.time, &r->d->time_ms);
+}
+
+void
+rlk_definition_limit(const struct rlk_definition *d,
+                     struct rlk_source_limits *limits)
+{
+    if (d->timeout_ms)
+        limits->connect_ms = limits->stall_ms = d->timeout_ms;
+    if (d->time_ms)
+        limits->time_ms = d->time_ms;
+    if (d->body_bytes)
+        limits->body_bytes = d->body_bytes;
+}
+
+/* ---- all ---- */
+
+static int
+check_http(struct rlk_reading *r)
+{
+    const struct rlk_definition *d = r->d;
+    const struct rlk_said_http *said = &d->said_http;
+    const struct rlk_yaml *auth = d->said_auth.node;
+    const struct {
+        const char *key;
+        const struct rlk_spot *at;
+    } keys[] = {
+        {"auth", auth ? &auth->at : NULL},
+        {"ca", d->ca.text ? &d->ca.at : NULL},
+        {"timeout", d->timeout.text ? &d->timeout.at : NULL},
+        {"retries", said->retries ? &said->retries->at : NULL},
+        {"limits.time", said->time.text ? &said->time.at : NULL},
+    };
+    if (rlk_url_is_http(d->url.text))
+        return 0;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (keys[i].at)
+            return rlk_yaml_fail(d->path, *keys[i].at, r->err,
+                                 "'%s' is for http:// and https:// only",
+                                 keys[i].key);
+    return 0;
+}
+
+int
+rlk_read_http(struct rlk_reading *r)
+{
+    struct rlk_definition *d = r->d;
+    RLK_TRY(check_http(r));
+    RLK_TRY(read_time(r, &d->timeout, &d->timeout_ms));
+    RLK_TRY(read_retries(r));
+    RLK_TRY(read_limits(r));
+    return d->ca.text ? rlk_read_path(r, "", d->ca.text, &d->http.ca) : 0;
+}
