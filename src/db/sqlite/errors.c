@@ -110,6 +110,20 @@ note_loss(struct rlk_sqlite *c)
     rlk_sqlite_suspend(c);
 }
 
+/* A disk that fails is looked for by the file's name. */
+static void
+say_where(struct rlk_sqlite *c, int rc, rowlock_error *err)
+{
+    char reason[128];
+    rlk_context(err, "%s", sqlite3_db_filename(c->db, "main"));
+    if (!err || (rc & 0xFF) != SQLITE_IOERR)
+        return;
+    err->sys_errno = sqlite3_system_errno(c->db);
+    if (err->sys_errno)
+        rlk_detail(err, "The system says: %s.",
+                   strerror_r(err->sys_errno, reason, sizeof reason));
+}
+
 int
 rlk_sqlite_fail(struct rlk_sqlite *c, const char *doing, rowlock_error *err)
 {
@@ -132,8 +146,8 @@ rlk_sqlite_fail(struct rlk_sqlite *c, const char *doing, rowlock_error *err)
             code = ROWLOCK_UNSUPPORTED;
         rlk_fail(err, code, "%s: %s", doing, sqlite3_errmsg(c->db));
     }
-    if (err && (rc & 0xFF) == SQLITE_IOERR)
-        err->sys_errno = sqlite3_system_errno(c->db);
+    if (code == ROWLOCK_IO)
+        say_where(c, rc, err);
     note_loss(c);
     return code;
 }

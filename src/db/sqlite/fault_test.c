@@ -184,6 +184,8 @@ write_until_refused(void *arg)
             rollback(a);
         limit_files(RLIM_INFINITY);
         check(rc == ROWLOCK_IO);
+        check(strstr(last.context, f.path.text)); /* which file */
+        check(last.sys_errno == 0 || strstr(last.detail, "system says"));
         check(strcmp(look(&f, "SELECT s FROM child"), "x y") == 0);
     }
     begin(a);

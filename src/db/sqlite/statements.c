@@ -184,7 +184,8 @@ rlk_sqlite_run(struct rlk_sqlite *c, enum rlk_sqlite_op op, uint32_t n,
     RLK_TRY(find_plain(c, op, n, &s, err));
     int rc = sqlite3_step(s);
     if (rc != SQLITE_DONE)
-        rc = rlk_sqlite_fail(c, plain_sql[op], err);
+        rc = rlk_sqlite_fail(
+            c, op == RLK_OP_COMMIT ? "could not commit" : plain_sql[op], err);
     else
         rc = 0;
     sqlite3_reset(s);
@@ -201,7 +202,8 @@ rlk_sqlite_ask(struct rlk_sqlite *c, enum rlk_sqlite_op op, int64_t *ret,
     if (sqlite3_step(s) == SQLITE_ROW)
         *ret = sqlite3_column_int64(s, 0);
     else
-        rc = rlk_sqlite_fail(c, plain_sql[op], err);
+        rc = rlk_sqlite_fail(
+            c, op == RLK_OP_COMMIT ? "could not commit" : plain_sql[op], err);
     sqlite3_reset(s);
     return rc;
 }
