@@ -54,6 +54,13 @@ take_for(rowlock_locks *s, int64_t key, enum rowlock_mode mode, int32_t wait_ms,
 }
 
 int
+take_mode(rowlock_locks *s, int64_t key, enum rowlock_mode mode,
+          int32_t wait_ms)
+{
+    return take_for(s, key, mode, wait_ms, NULL);
+}
+
+int
 take(rowlock_locks *s, int64_t key, int32_t wait_ms)
 {
     return take_for(s, key, ROWLOCK_UPDATE, wait_ms, NULL);

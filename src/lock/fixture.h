@@ -17,7 +17,9 @@ rowlock_locks *open_session(void);
 /* Record `key` of table t. */
 int take_for(rowlock_locks *s, int64_t key, enum rowlock_mode mode,
              int32_t wait_ms, rowlock_error *err);
-/* The same, UPDATE, without an error to fill. */
+int take_mode(rowlock_locks *s, int64_t key, enum rowlock_mode mode,
+              int32_t wait_ms);
+/* The same, UPDATE. */
 int take(rowlock_locks *s, int64_t key, int32_t wait_ms);
 enum rowlock_mode held(rowlock_locks *s, int64_t key);
 /* A child that holds record 1 until end(). */

@@ -17,8 +17,8 @@
 
 #include <cmocka.h>
 
+#include "lock/fixture.h"
 #include "lock/session.h"
-#include "support/support.h"
 
 static long writes_left = -1; /* -1: do not die */
 static int deadly_signal = SIGKILL;
@@ -30,28 +30,6 @@ rlk_wrote(void)
         kill(getpid(), deadly_signal);
 }
 
-static struct folder folder;
-static char database[1024];
-
-static rowlock_locks *
-open_session(void)
-{
-    rowlock_locks *s = NULL;
-    rowlock_error err;
-    int rc = rowlock_locks_open(database, NULL, &s, &err);
-    if (rc)
-        support_fail("%s: %s", err.message, err.detail);
-    return s;
-}
-
-static int
-take(rowlock_locks *s, int64_t key, enum rowlock_mode mode, int32_t wait_ms)
-{
-    const rowlock_value value = rowlock_int(key);
-    const rowlock_name name = {ROWLOCK_RECORD, "t", NULL, &value, 1};
-    return rowlock_locks_take(s, &name, mode, wait_ms, NULL);
-}
-
 /* ---- what the one that dies does; the parent holds 1 SHARE and 2 UPDATE ----
  */
 
@@ -60,11 +38,11 @@ take_and_release(rowlock_locks *s)
 {
     size_t mark = 0;
     for (int64_t key = 10; key < 14; key++) {
-        take(s, key, ROWLOCK_SHARE, 0);
+        take_mode(s, key, ROWLOCK_SHARE, 0);
         mark = mark ? mark : rowlock_locks_mark(s);
     }
-    take(s, 10, ROWLOCK_UPDATE, 0); /* upgrade */
-    take(s, 1, ROWLOCK_KEY_SHARE, 0);
+    take_mode(s, 10, ROWLOCK_UPDATE, 0); /* upgrade */
+    take_mode(s, 1, ROWLOCK_KEY_SHARE, 0);
     rowlock_locks_release_to(s, mark);
     rowlock_locks_release_to(s, 0);
 }
@@ -72,24 +50,24 @@ take_and_release(rowlock_locks *s)
 static void
 be_refused(rowlock_locks *s)
 {
-    take(s, 10, ROWLOCK_UPDATE, 0);
-    take(s, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
-    take(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
+    take_mode(s, 10, ROWLOCK_UPDATE, 0);
+    take_mode(s, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
+    take_mode(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
 }
 
 static void
 wait_in_vain(rowlock_locks *s)
 {
-    take(s, 1, ROWLOCK_SHARE, 0);
-    take(s, 1, ROWLOCK_UPDATE, 1); /* an upgrade that has to wait */
-    take(s, 2, ROWLOCK_UPDATE, 1);
+    take_mode(s, 1, ROWLOCK_SHARE, 0);
+    take_mode(s, 1, ROWLOCK_UPDATE, 1); /* an upgrade that has to wait */
+    take_mode(s, 2, ROWLOCK_UPDATE, 1);
 }
 
 static void
 fill_a_segment(rowlock_locks *s)
 {
     for (int64_t key = 100; key < 100 + RLK_SEGMENT + 8; key++)
-        take(s, key, ROWLOCK_UPDATE, 0);
+        take_mode(s, key, ROWLOCK_UPDATE, 0);
 }
 
 struct scenario {
@@ -139,12 +117,12 @@ die_at(struct scenario *scenario, rowlock_locks *mine, long k)
     child_start(&c, act_and_die, scenario);
     int status = child_wait(&c);
     rowlock_locks *other = open_session(); /* joining buries the dead */
-    check(take(other, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) ==
+    check(take_mode(other, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) ==
           ROWLOCK_NOT_AVAILABLE);
-    check(take(other, 2, ROWLOCK_KEY_SHARE, ROWLOCK_NOWAIT) ==
+    check(take_mode(other, 2, ROWLOCK_KEY_SHARE, ROWLOCK_NOWAIT) ==
           ROWLOCK_NOT_AVAILABLE);
     for (int64_t key = 10; key < 14; key++)
-        check(take(other, key, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
+        check(take_mode(other, key, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
     rowlock_locks_close(other);
     check_table(mine, 3); /* 1, 2 and their table */
     if (WIFEXITED(status))
@@ -157,31 +135,13 @@ static void
 sweep(struct scenario scenario)
 {
     rowlock_locks *mine = open_session();
-    assert_int_equal(take(mine, 1, ROWLOCK_SHARE, 0), 0);
-    assert_int_equal(take(mine, 2, ROWLOCK_UPDATE, 0), 0);
+    assert_int_equal(take_mode(mine, 1, ROWLOCK_SHARE, 0), 0);
+    assert_int_equal(take_mode(mine, 2, ROWLOCK_UPDATE, 0), 0);
     long k = scenario.first;
     while (!die_at(&scenario, mine, k))
         k += scenario.step;
     assert_in_range(k, 20, 1000000); /* it did write */
     rowlock_locks_close(mine);
-}
-
-static int
-set_up(void **state)
-{
-    (void)state;
-    folder_init(&folder);
-    snprintf(database, sizeof database, "%s",
-             folder_file(&folder, "app.db").text);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    (void)state;
-    folder_done(&folder);
-    return 0;
 }
 
 static void
@@ -235,7 +195,7 @@ test_crash__while_making_the_table(void **state)
         child_start(&c, act_and_die, &scenario);
         done = WIFEXITED(child_wait(&c));
         rowlock_locks *s = open_session();
-        check(take(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
+        check(take_mode(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
         check_table(s, 2);
         rowlock_locks_close(s);
     }
@@ -249,7 +209,7 @@ wait_for_three(void *arg)
     (void)arg;
     rowlock_locks *s = open_session();
     parent_tell("waiting");
-    check(take(s, 3, ROWLOCK_UPDATE, 0) == 0);
+    check(take_mode(s, 3, ROWLOCK_UPDATE, 0) == 0);
     parent_tell("granted");
     rowlock_locks_close(s);
 }
@@ -277,7 +237,7 @@ static long release_dies_after;
 static void
 hold_then_die_in_release(rowlock_locks *s)
 {
-    take(s, 3, ROWLOCK_UPDATE, 0);
+    take_mode(s, 3, ROWLOCK_UPDATE, 0);
     parent_tell("held");
     parent_expect("release");
     writes_left = release_dies_after;
@@ -310,7 +270,7 @@ stop_inside(void *arg)
     rowlock_locks *s = open_session();
     deadly_signal = SIGSTOP;
     writes_left = 3; /* the latch's word is the first */
-    take(s, 3, ROWLOCK_UPDATE, 0);
+    take_mode(s, 3, ROWLOCK_UPDATE, 0);
     rowlock_locks_close(s);
 }
 
@@ -355,7 +315,7 @@ test_stop__inside_the_latch_is_told_to_who_cannot_wait(void **state)
     assert_non_null(strstr(err.detail, pid));
     kill(c.pid, SIGCONT); /* it was not robbed, and goes on */
     child_end(&c);
-    assert_int_equal(take(s, 4, ROWLOCK_UPDATE, ROWLOCK_NOWAIT), 0);
+    assert_int_equal(take_mode(s, 4, ROWLOCK_UPDATE, ROWLOCK_NOWAIT), 0);
     rowlock_locks_close(s);
 }
 
@@ -379,7 +339,6 @@ test_crash__in_the_middle_of_a_rebuild(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_crash__while_taking_upgrading_and_going_back),
         TEST(test_crash__while_being_refused),

@@ -21,8 +21,8 @@
 
 #include <cmocka.h>
 
+#include "lock/fixture.h"
 #include "lock/session.h"
-#include "support/support.h"
 
 static long writes_left = -1; /* to the signal; -1: none */
 static int signal_then = SIGKILL;
@@ -34,57 +34,7 @@ rlk_wrote(void)
         kill(getpid(), signal_then);
 }
 
-static struct folder folder;
-static char database[1024];
-
-static int
-set_up(void **state)
-{
-    (void)state;
-    folder_init(&folder);
-    snprintf(database, sizeof database, "%s",
-             folder_file(&folder, "app.db").text);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    (void)state;
-    folder_done(&folder);
-    return 0;
-}
-
-static rowlock_locks *
-open_session(void)
-{
-    rowlock_locks *s = NULL;
-    rowlock_error err;
-    int rc = rowlock_locks_open(database, NULL, &s, &err);
-    if (rc)
-        support_fail("%s: %s", err.message, err.detail);
-    return s;
-}
-
-static int
-take(rowlock_locks *s, int64_t key, enum rowlock_mode mode, int32_t wait_ms)
-{
-    const rowlock_value value = rowlock_int(key);
-    const rowlock_name name = {ROWLOCK_RECORD, "t", NULL, &value, 1};
-    return rowlock_locks_take(s, &name, mode, wait_ms, NULL);
-}
-
 static const struct rlk_patience for_ever = {RLK_NO_DEADLINE, NULL};
-
-static size_t
-count_locks(rowlock_locks *s)
-{
-    rowlock_lock_info *list;
-    size_t n;
-    check(rowlock_locks_list(s, &list, &n, NULL) == 0);
-    rowlock_locks_list_free(list);
-    return n;
-}
 
 /* ---- stopped inside the latch ---- */
 
@@ -93,7 +43,7 @@ close_and_stop(void *arg)
 {
     const long *stop_after = arg;
     rowlock_locks *s = open_session();
-    check(take(s, 1, ROWLOCK_UPDATE, 0) == 0);
+    check(take_mode(s, 1, ROWLOCK_UPDATE, 0) == 0);
     signal_then = SIGSTOP;
     writes_left = *stop_after;
     rowlock_locks_close(s);
@@ -119,7 +69,7 @@ test_latch__is_never_taken_from_a_stopped_process_that_ends(void **state)
         struct child c;
         child_start(&c, close_and_stop, &stop_after);
         stopped = stands_still(&c);
-        int rc = take(s, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
+        int rc = take_mode(s, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
         check(rc == 0 || rc == ROWLOCK_NOT_AVAILABLE);
         if (rc == 0)
             rowlock_locks_release_to(s, 0);
@@ -152,14 +102,14 @@ time_out_then_ask_again(void *arg)
     const enum rowlock_mode *before = arg;
     rowlock_locks *s = open_session();
     if (*before)
-        check(take(s, 1, *before, 0) == 0);
+        check(take_mode(s, 1, *before, 0) == 0);
     parent_tell("waiting");
-    check(take(s, 1, ROWLOCK_UPDATE, 1000) == ROWLOCK_NOT_AVAILABLE);
+    check(take_mode(s, 1, ROWLOCK_UPDATE, 1000) == ROWLOCK_NOT_AVAILABLE);
     parent_tell("timed out");
     parent_expect("again");
     size_t mark = rowlock_locks_mark(s);
-    check(take(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
-    check(take(s, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
+    check(take_mode(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
+    check(take_mode(s, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT) == 0);
     const rowlock_value one = rowlock_int(1);
     const rowlock_name name = {ROWLOCK_RECORD, "t", NULL, &one, 1};
     check(rowlock_locks_held(s, &name) == ROWLOCK_UPDATE);
@@ -175,7 +125,7 @@ time_out_beside_a_stuck_latch(enum rowlock_mode before)
 {
     struct child waiter, inside;
     rowlock_locks *s = open_session();
-    assert_int_equal(take(s, 1, before ? before : ROWLOCK_UPDATE, 0), 0);
+    assert_int_equal(take_mode(s, 1, before ? before : ROWLOCK_UPDATE, 0), 0);
     child_start(&waiter, time_out_then_ask_again, &before);
     child_expect(&waiter, "waiting");
     child_wait_asleep(&waiter);
@@ -258,7 +208,7 @@ wait_for_share(void *arg)
 {
     (void)arg;
     rowlock_locks *s = open_session();
-    check(take(s, 1, ROWLOCK_SHARE, 0) == 0);
+    check(take_mode(s, 1, ROWLOCK_SHARE, 0) == 0);
     __atomic_add_fetch(&granted, 1, __ATOMIC_SEQ_CST);
     pthread_mutex_lock(&all_granted); /* nobody gives back before */
     pthread_mutex_unlock(&all_granted);
@@ -271,7 +221,7 @@ die_having_granted_some(void *arg)
 {
     (void)arg;
     rowlock_locks *s = open_session();
-    check(take(s, 1, ROWLOCK_UPDATE, 0) == 0);
+    check(take_mode(s, 1, ROWLOCK_UPDATE, 0) == 0);
     parent_tell("held");
     parent_expect("die");
     check(rlk_enter(s, &for_ever, NULL) == 0);
@@ -335,19 +285,19 @@ test_damage__that_one_session_meets_stops_all(void **state)
     struct child c;
     rowlock_locks *holder = open_session();
     rowlock_locks *first = open_session(), *second = open_session();
-    assert_int_equal(take(holder, 1, ROWLOCK_UPDATE, 0), 0);
-    assert_int_equal(take(holder, 2, ROWLOCK_UPDATE, 0), 0);
+    assert_int_equal(take_mode(holder, 1, ROWLOCK_UPDATE, 0), 0);
+    assert_int_equal(take_mode(holder, 2, ROWLOCK_UPDATE, 0), 0);
     child_start(&c, spoil_and_die, NULL);
     child_wait(&c);
-    assert_int_equal(take(first, 3, ROWLOCK_UPDATE, 0), ROWLOCK_IO);
+    assert_int_equal(take_mode(first, 3, ROWLOCK_UPDATE, 0), ROWLOCK_IO);
     /* What was not rebuilt looks free, and must not be given away. */
-    assert_int_equal(take(second, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT),
+    assert_int_equal(take_mode(second, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT),
                      ROWLOCK_IO);
     rowlock_locks_close(first);
     rowlock_locks_close(second);
     rowlock_locks_close(holder);
     holder = open_session(); /* alone: written anew */
-    assert_int_equal(take(holder, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT), 0);
+    assert_int_equal(take_mode(holder, 2, ROWLOCK_UPDATE, ROWLOCK_NOWAIT), 0);
     rowlock_locks_close(holder);
 }
 
@@ -380,8 +330,9 @@ any_call(rowlock_locks *s, unsigned *seed)
     else if (kind == 1 && rowlock_locks_list(s, &list, &n, NULL) == 0)
         rowlock_locks_list_free(list);
     else
-        take(s, rand_r(seed) % 8, (enum rowlock_mode)(1 + rand_r(seed) % 4),
-             kind == 2 ? 1 : ROWLOCK_NOWAIT);
+        take_mode(s, rand_r(seed) % 8,
+                  (enum rowlock_mode)(1 + rand_r(seed) % 4),
+                  kind == 2 ? 1 : ROWLOCK_NOWAIT);
 }
 
 static void
@@ -452,7 +403,7 @@ hold_one(void *arg)
 {
     (void)arg;
     rowlock_locks *s = open_session();
-    check(take(s, 1, ROWLOCK_UPDATE, 0) == 0);
+    check(take_mode(s, 1, ROWLOCK_UPDATE, 0) == 0);
     parent_tell("held");
     parent_expect("end");
     rowlock_locks_close(s);
@@ -471,7 +422,7 @@ ask_without_seeing(void *arg)
     }
     become_unprivileged();
     rowlock_locks *s = open_session();
-    int rc = take(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
+    int rc = take_mode(s, 1, ROWLOCK_UPDATE, ROWLOCK_NOWAIT);
     parent_tell(rc == ROWLOCK_NOT_AVAILABLE ? "kept" : "robbed");
     rowlock_locks_close(s);
 }
@@ -501,7 +452,6 @@ test_owner__whose_process_is_hidden_lives(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_latch__is_never_taken_from_a_stopped_process_that_ends),
         TEST(test_latch__stuck_at_a_timeout_leaves_no_lock_behind),

@@ -14,8 +14,7 @@
 
 #include <cmocka.h>
 
-#include "rowlock/lock.h"
-#include "support/support.h"
+#include "lock/fixture.h"
 
 enum { THREADS = 12, RECORDS = 5, BLOCKS = 1000, BLOCKS_A_SESSION = 40 };
 
@@ -24,50 +23,17 @@ enum { THREADS = 12, RECORDS = 5, BLOCKS = 1000, BLOCKS_A_SESSION = 40 };
 static int64_t records[RECORDS];
 static int64_t written[THREADS][RECORDS]; /* what each thread added */
 
-static struct folder folder;
-static char database[1024];
-
 /* The session that a thread has open now, for the one that cancels. */
 static pthread_mutex_t sessions_mutex = PTHREAD_MUTEX_INITIALIZER;
 static rowlock_locks *sessions[THREADS];
 static int n_running;
 
 static int
-set_up(void **state)
-{
-    (void)state;
-    folder_init(&folder);
-    snprintf(database, sizeof database, "%s",
-             folder_file(&folder, "app.db").text);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    (void)state;
-    folder_done(&folder);
-    return 0;
-}
-
-static rowlock_locks *
-open_session(void)
-{
-    rowlock_locks *s = NULL;
-    rowlock_error err;
-    int rc = rowlock_locks_open(database, NULL, &s, &err);
-    if (rc)
-        support_fail("%s: %s", err.message, err.detail);
-    return s;
-}
-
-static int
-take(rowlock_locks *s, int64_t key, enum rowlock_mode mode, int32_t wait_ms)
+take_or_fail(rowlock_locks *s, int64_t key, enum rowlock_mode mode,
+             int32_t wait_ms)
 {
     rowlock_error err;
-    const rowlock_value value = rowlock_int(key);
-    const rowlock_name name = {ROWLOCK_RECORD, "t", NULL, &value, 1};
-    int rc = rowlock_locks_take(s, &name, mode, wait_ms, &err);
+    int rc = take_for(s, key, mode, wait_ms, &err);
     if (rc && rc != ROWLOCK_DEADLOCK && rc != ROWLOCK_NOT_AVAILABLE &&
         rc != ROWLOCK_CANCELLED)
         support_fail("%s: %s", err.message, err.detail);
@@ -109,7 +75,7 @@ one_block(rowlock_locks *s, int thread, unsigned *seed)
         int64_t key = rand_r(seed) % RECORDS;
         enum rowlock_mode mode = (enum rowlock_mode)(1 + rand_r(seed) % 4);
         size_t mark = rowlock_locks_mark(s);
-        rc = take(s, key, mode, any_wait(seed));
+        rc = take_or_fail(s, key, mode, any_wait(seed));
         if (rc == 0)
             use_record(thread, key, mode);
         if (rand_r(seed) % 2)
@@ -183,7 +149,8 @@ test_threads__with_a_session_each_exclude_each_other(void **state)
         for (int i = 0; i < THREADS; i++)
             sum += written[i][key];
         assert_int_equal(records[key], sum);
-        assert_int_equal(take(s, key, ROWLOCK_UPDATE, ROWLOCK_NOWAIT), 0);
+        assert_int_equal(take_or_fail(s, key, ROWLOCK_UPDATE, ROWLOCK_NOWAIT),
+                         0);
     }
     rowlock_locks_close(s);
 }
