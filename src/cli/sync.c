@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/dry.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -50,14 +51,24 @@ const struct rlk_command rlk_command_sync = {
         "run fails later, and the next run finds it unchanged. A record that "
         "cannot be written is rejected alone, with its place in the source, "
         "and the rest goes on. A body that is cut off or damaged fails the "
-        "run.",
-    .options = {RLK_OPTION_JSON},
-    .examples = {{"sync regions.yaml", "create, update, or leave as it is"},
+        "run.\n"
+        "\n"
+        "With --dry-run nothing is written, locked or created: each change is "
+        "shown, column by column, old -> new (+ a record that would be "
+        "created, * one that would be updated). What only writing can tell is "
+        "not seen: constraints, triggers, who holds a record, and conflicts "
+        "that a change of the same run would settle.",
+    .options = {{.name = "dry-run",
+                 .environment = true,
+                 .help = "show what would change, and write nothing"},
+                RLK_OPTION_JSON},
+    .examples = {{"sync --dry-run regions.yaml", "look before leaping"},
                  {"sync --json regions.yaml", "the outcome as JSON lines"},
                  {"sync regions.yaml && touch regions.done",
                   "go on only when every record is in"}},
     .statuses = {{"1", "failed"},
                  {"2", "wrong usage, or a wrong definition"},
+                 {"3", "dry run: something would change"},
                  {"4", "done, but conflicts are left"},
                  {"5", "try again later: records were deferred, since others "
                        "hold them, or the server is away"},
@@ -80,7 +91,7 @@ struct sync {
     struct rlk_target target;
     struct rlk_progress progress;
     struct rlk_sync_report report;
-    bool json;
+    bool json, dry;
     uint64_t shown; /* records left as they are that were said */
     volatile sig_atomic_t cancelled;
 };
@@ -108,7 +119,8 @@ open_target(const struct rlk_definition *d, rowlock_db **ret, void *arg,
             rowlock_error *err)
 {
     struct sync *s = arg;
-    RLK_TRY(rlk_target_open(&s->target, d, err));
+    RLK_TRY(s->dry ? rlk_target_look(&s->target, d, err)
+                   : rlk_target_open(&s->target, d, err));
     rlk_interrupt_watch(cancel, s);
     *ret = s->target.db;
     return 0;
@@ -161,6 +173,17 @@ take_left(const struct rlk_sync_left *l, void *arg)
 }
 
 static void
+take_change(const struct rlk_sync_change *change, void *arg)
+{
+    struct sync *s = arg;
+    rlk_progress_clear(&s->progress);
+    if (s->json)
+        rlk_dry_print_json(change);
+    else
+        rlk_dry_show(change);
+}
+
+static void
 take_progress(const struct rlk_sync_report *report, void *arg)
 {
     struct sync *s = arg;
@@ -204,6 +227,8 @@ print_json(struct sync *s, const rowlock_error *err)
         (unsigned long long)r->unchanged, (unsigned long long)r->conflicts,
         (unsigned long long)r->deferred, (unsigned long long)r->rejected,
         rlk_progress_seconds(&s->progress));
+    if (s->dry)
+        rlk_buf_text(&line, ", \"dry_run\": true");
     if (err)
         add_error(&line, err);
     rlk_buf_text(&line, "}\n");
@@ -246,6 +271,10 @@ print_summary(struct sync *s)
         printf(" (%s a second)", rate);
     printf("\n");
     print_counts(&s->report);
+    if (s->dry)
+        printf("dry run: %s\n", s->report.created || s->report.updated
+                                    ? "nothing was written; this would be done"
+                                    : "nothing would change");
 }
 
 static void
@@ -266,7 +295,8 @@ say_failure(struct sync *s, const rowlock_error *err)
     if (s->report.records && !s->json)
         print_summary(s);
     if (signal)
-        rlk_speak("sync: interrupted; what is committed stays");
+        rlk_speak("sync: interrupted; %s",
+                  s->dry ? "nothing was written" : "what is committed stays");
     else
         rlk_speak_error(s->report.definition_wrong ? NULL : "sync", err);
     if (signal)
@@ -282,13 +312,15 @@ say_failure(struct sync *s, const rowlock_error *err)
 
 /* Of several the most pressing. */
 static int
-status_of(const struct rlk_sync_report *r)
+status_of(const struct rlk_sync_report *r, bool dry)
 {
     if (r->deferred)
         return RLK_EXIT_NOT_LOCKED;
     if (r->conflicts)
         return RLK_EXIT_CONFLICTS;
-    return r->rejected ? RLK_EXIT_REJECTED : RLK_EXIT_DONE;
+    if (r->rejected)
+        return RLK_EXIT_REJECTED;
+    return dry && (r->created || r->updated) ? RLK_EXIT_PENDING : RLK_EXIT_DONE;
 }
 
 static int
@@ -300,7 +332,7 @@ report(struct sync *s, int rc, const rowlock_error *err)
         print_json(s, rc ? err : NULL);
     else if (!rc)
         print_summary(s);
-    return rc ? say_failure(s, err) : status_of(&s->report);
+    return rc ? say_failure(s, err) : status_of(&s->report, s->dry);
 }
 
 static int
@@ -311,6 +343,7 @@ run_definition(struct sync *s)
         .open_target = open_target,
         .on_left = take_left,
         .on_progress = take_progress,
+        .on_change = s->dry ? take_change : NULL,
         .arg = s,
         .limits = RLK_SOURCE_LIMITS_INIT,
         .cancelled = &s->cancelled,
@@ -326,7 +359,9 @@ run_definition(struct sync *s)
 static int
 run_sync(const struct rlk_args *args)
 {
-    struct sync s = {.args = args, .json = rlk_args_has(args, "json")};
+    struct sync s = {.args = args,
+                     .json = rlk_args_has(args, "json"),
+                     .dry = rlk_args_has(args, "dry-run")};
     rowlock_error err = {0};
     s.target.on_wait = say_waiting;
     s.target.arg = &s;

@@ -21,27 +21,41 @@ declared_type(int type)
     return types[type];
 }
 
+/* The table that would be made, in arena. */
 static int
-create(const char *path, const struct rlk_definition *d, rowlock_error *err)
+describe(const struct rlk_definition *d, struct rlk_arena *arena,
+         struct rlk_new_table *ret, rowlock_error *err)
 {
-    struct rlk_arena arena = {0};
     struct rlk_new_column *columns =
-        rlk_arena_alloc(&arena, d->n_fields, sizeof *columns);
+        rlk_arena_alloc(arena, d->n_fields, sizeof *columns);
     struct rlk_new_index *indexes =
-        rlk_arena_alloc(&arena, d->n_match, sizeof *indexes);
-    int rc = columns && indexes ? 0 : rlk_out_of_memory(err);
-    for (size_t i = 0; !rc && i < d->n_fields; i++) {
+        rlk_arena_alloc(arena, d->n_match, sizeof *indexes);
+    if (!columns || !indexes)
+        return rlk_out_of_memory(err);
+    for (size_t i = 0; i < d->n_fields; i++) {
         columns[i].name = d->fields[i].column.text;
         columns[i].type = declared_type(d->fields[i].type);
     }
-    for (size_t i = 0; !rc && i < d->n_match; i++) {
+    for (size_t i = 0; i < d->n_match; i++) {
         indexes[i].columns = d->match[i].fields;
         indexes[i].n_columns = d->match[i].n_fields;
     }
-    struct rlk_new_table table = {d->table.text, columns, d->n_fields, indexes,
+    *ret = (struct rlk_new_table){d->table.text, columns, d->n_fields, indexes,
                                   d->n_match};
+    return 0;
+}
+
+/* ret_sql: NULL creates what is missing; else it is only said. */
+static int
+create(const char *path, const struct rlk_definition *d, char **ret_sql,
+       rowlock_error *err)
+{
+    struct rlk_arena arena = {0};
+    struct rlk_new_table table;
+    int rc = describe(d, &arena, &table, err);
     if (!rc)
-        rc = rlk_sqlite_create(path, &table, err);
+        rc = ret_sql ? rlk_sqlite_create_look(path, &table, ret_sql, err)
+                     : rlk_sqlite_create(path, &table, err);
     rlk_arena_done(&arena);
     return rc;
 }
@@ -85,9 +99,21 @@ rlk_target_open(struct rlk_target *t, const struct rlk_definition *d,
     o.on_wait = t->on_wait;
     o.on_wait_arg = t->arg;
     if (d->create_table)
-        RLK_TRY(create(path, d, err));
+        RLK_TRY(create(path, d, NULL, err));
     RLK_TRY(rowlock_open(url, &o, &t->db, err));
     return take_run(t, d, err);
+}
+
+int
+rlk_target_look(struct rlk_target *t, const struct rlk_definition *d,
+                rowlock_error *err)
+{
+    const char *path;
+    char *sql RLK_AUTOFREE = NULL;
+    RLK_TRY(rlk_front_path(d->database.text, &path, err));
+    if (d->create_table)
+        RLK_TRY(create(path, d, &sql, err));
+    return rlk_front_look(d->database.text, sql, &t->db, err);
 }
 
 void

@@ -22,6 +22,10 @@ struct rlk_target {
 
 int rlk_target_open(struct rlk_target *t, const struct rlk_definition *d,
                     rowlock_error *err);
+/* For a dry run: to look only, without the run lock. What is missing and would
+ * be made is made in memory. */
+int rlk_target_look(struct rlk_target *t, const struct rlk_definition *d,
+                    rowlock_error *err);
 /* Safe in a signal handler once rlk_target_open() has returned. */
 void rlk_target_cancel(struct rlk_target *t);
 void rlk_target_close(struct rlk_target *t);

@@ -34,4 +34,10 @@ struct rlk_new_table {
 int rlk_sqlite_create(const char *path, const struct rlk_new_table *t,
                       rowlock_error *err);
 
+/* What rlk_sqlite_create() would do: *ret is NULL when the table is there,
+ * else the SQL that would make it, for rlk_free(). Nothing is written.
+ * Errors as above. */
+int rlk_sqlite_create_look(const char *path, const struct rlk_new_table *t,
+                           char **ret, rowlock_error *err);
+
 #endif

@@ -153,6 +153,10 @@ struct rlk_open {
     const char *label;  /* as in rowlock_options */
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
     void *on_wait_arg;
+    bool look_only;     /* nothing can be locked or written, and no file comes
+                           into being: for dry runs */
+    const char *schema; /* with look_only: SQL that makes a database in memory,
+                           which is looked at in place of target; or NULL */
 };
 
 enum rlk_capability {

@@ -69,13 +69,33 @@ rlk_front_path(const char *url, const char **ret, rowlock_error *err)
     return 0;
 }
 
+static int
+open_session(const struct rlk_open *request, const rowlock_options *options,
+             rowlock_db **ret, rowlock_error *err)
+{
+    struct rlk_conn *conn;
+    RLK_TRY(rlk_sqlite_driver.open(request, &conn, err));
+    int rc = rlk_session_new(conn, options, ret, err);
+    if (rc)
+        conn->driver->close(conn);
+    return rc;
+}
+
+int
+rlk_front_look(const char *url, const char *schema, rowlock_db **ret,
+               rowlock_error *err)
+{
+    struct rlk_open request = {.look_only = true, .schema = schema};
+    RLK_TRY(rlk_front_path(url, &request.target, err));
+    return open_session(&request, NULL, ret, err);
+}
+
 int
 rowlock_open(const char *url, const rowlock_options *o, rowlock_db **ret,
              rowlock_error *err)
 {
     rowlock_options options;
     struct rlk_open request = {0};
-    struct rlk_conn *conn;
     if (!ret)
         return rlk_fail(err, ROWLOCK_MISUSE, "nowhere to put the session");
     RLK_TRY(rlk_options_read(o, &options, err));
@@ -83,9 +103,5 @@ rowlock_open(const char *url, const rowlock_options *o, rowlock_db **ret,
     request.label = options.label;
     request.on_wait = options.on_wait;
     request.on_wait_arg = options.on_wait_arg;
-    RLK_TRY(rlk_sqlite_driver.open(&request, &conn, err));
-    int rc = rlk_session_new(conn, &options, ret, err);
-    if (rc)
-        conn->driver->close(conn);
-    return rc;
+    return open_session(&request, &options, ret, err);
 }

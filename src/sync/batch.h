@@ -52,6 +52,14 @@ void rlk_batch_done(struct rlk_batch *b);
  * rejected, unchanged or in conflict, or stand in b->order to be written. */
 int rlk_batch_look(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err);
 
+/* Ends it in conflict: another remote record has its local record. */
+int rlk_batch_end_second(struct rlk_batch *b, struct rlk_item *item,
+                         rowlock_error *err);
+/* A name for the record that match key k means; and one that grows. */
+uint64_t rlk_key_name(const struct rlk_match *key, size_t k);
+uint64_t rlk_name_add(uint64_t name, const void *bytes, size_t len);
+uint64_t rlk_name_value(uint64_t name, rowlock_value v);
+
 /* ---- write.c ---- */
 
 /* Writes b->order in one block, or in several when the writer is to be shared.

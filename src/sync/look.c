@@ -125,26 +125,32 @@ look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
 
 /* ---- what follows from it ---- */
 
-static uint64_t
-mix(uint64_t h, const void *bytes, size_t len)
+uint64_t
+rlk_name_add(uint64_t name, const void *bytes, size_t len)
 {
     const unsigned char *p = bytes;
     for (size_t i = 0; i < len; i++)
-        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
-    return h ^ (h >> 29);
+        name = (name ^ p[i]) * UINT64_C(0x100000001b3);
+    return name ^ (name >> 29);
 }
 
-static uint64_t
-key_name(const struct rlk_match *key, size_t k)
+uint64_t
+rlk_name_value(uint64_t name, rowlock_value v)
 {
-    uint64_t h = mix(UINT64_C(0xcbf29ce484222325), &k, sizeof k);
-    for (size_t i = 0; i < key->n_columns; i++) {
-        const rowlock_value *v = &key->columns[i].value;
-        bool bytes = v->type == ROWLOCK_TEXT || v->type == ROWLOCK_BLOB;
-        h = mix(h, &v->type, sizeof v->type);
-        h = bytes ? mix(h, v->u.s.ptr, v->u.s.len)
-                  : mix(h, &v->u, sizeof v->u.i);
-    }
+    bool bytes = v.type == ROWLOCK_TEXT || v.type == ROWLOCK_BLOB;
+    name = rlk_name_add(name, &v.type, sizeof v.type);
+    if (v.type == ROWLOCK_NULL)
+        return name;
+    return bytes ? rlk_name_add(name, v.u.s.ptr, v.u.s.len)
+                 : rlk_name_add(name, &v.u, sizeof v.u.i);
+}
+
+uint64_t
+rlk_key_name(const struct rlk_match *key, size_t k)
+{
+    uint64_t h = rlk_name_add(UINT64_C(0xcbf29ce484222325), &k, sizeof k);
+    for (size_t i = 0; i < key->n_columns; i++)
+        h = rlk_name_value(h, key->columns[i].value);
     return h;
 }
 
@@ -157,15 +163,16 @@ is_repeated(struct rlk_batch *b, const struct rlk_item *item, size_t n_match,
     bool ok = true;
     *ret = item->hit && rlk_seen_has(&b->round, item->local);
     for (size_t k = 0; !item->hit && k < n_match; k++)
-        *ret = *ret || (item->keys[k].n_columns &&
-                        rlk_seen_has(&b->round, key_name(&item->keys[k], k)));
+        *ret =
+            *ret || (item->keys[k].n_columns &&
+                     rlk_seen_has(&b->round, rlk_key_name(&item->keys[k], k)));
     if (*ret)
         return 0;
     if (item->hit)
         ok = rlk_seen_add(&b->round, item->local);
     for (size_t k = 0; !item->hit && k < n_match && ok; k++)
         if (item->keys[k].n_columns)
-            ok = rlk_seen_add(&b->round, key_name(&item->keys[k], k));
+            ok = rlk_seen_add(&b->round, rlk_key_name(&item->keys[k], k));
     return ok ? 0 : rlk_out_of_memory(err);
 }
 
@@ -183,8 +190,9 @@ end_unchanged(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
     return 0;
 }
 
-static int
-end_second(struct rlk_batch *b, struct rlk_item *item, rowlock_error *err)
+int
+rlk_batch_end_second(struct rlk_batch *b, struct rlk_item *item,
+                     rowlock_error *err)
 {
     rowlock_error reason = {0};
     rlk_fail(&reason, ROWLOCK_UNIQUE,
@@ -204,7 +212,7 @@ put_in_order(struct rlk_batch *b, struct rlk_work *w, struct rlk_item *item,
         return rlk_item_end(item, RLK_FATE_CONFLICT, &item->failure, &b->arena,
                             err);
     if (item->hit && rlk_seen_has(&w->seen, item->local))
-        return end_second(b, item, err);
+        return rlk_batch_end_second(b, item, err);
     RLK_TRY(is_repeated(b, item, w->plan->d->n_match, &repeated, err));
     if (!repeated)
         b->order[b->n_order++] = item;

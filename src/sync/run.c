@@ -4,6 +4,7 @@
  * when the first records have arrived, so that a source that is away leaves
  * nothing behind. A source that fails in the middle ends the run before its
  * last, unfinished batch is written. */
+#include "sync/dry.h"
 #include "sync/settle.h"
 #include "sync/sync.h"
 
@@ -19,6 +20,7 @@ struct run {
     struct rlk_reader *reader;
     struct rlk_batch *batch;
     struct rlk_later later; /* conflicts */
+    struct rlk_dry dry;     /* of a dry run */
     bool ended;
 };
 
@@ -99,7 +101,7 @@ count(struct run *r, rowlock_error *err)
 {
     for (size_t i = 0; i < r->batch->n; i++) {
         const struct rlk_item *item = &r->batch->items[i];
-        if (item->fate == RLK_FATE_CONFLICT)
+        if (item->fate == RLK_FATE_CONFLICT && !r->o->on_change)
             RLK_TRY(rlk_later_add(&r->later, &r->plan, item, err));
         else
             finish(item, r);
@@ -149,7 +151,8 @@ run_batch(struct run *r, rowlock_error *err)
     RLK_TRY(check_cancelled(r, err));
     if (r->batch->n == 0)
         return 0;
-    int rc = rlk_batch_run(r->batch, &r->work, err);
+    int rc = r->o->on_change ? rlk_batch_dry(r->batch, &r->work, &r->dry, err)
+                             : rlk_batch_run(r->batch, &r->work, err);
     int counted = count(r, rc ? NULL : err);
     return rc ? rc : counted;
 }
@@ -175,6 +178,7 @@ done(struct run *r)
     rlk_free(r->batch);
     rlk_later_done(&r->later);
     rlk_seen_done(&r->work.seen);
+    rlk_dry_done(&r->dry);
     rlk_arena_done(&r->arena);
 }
 
@@ -184,6 +188,8 @@ rlk_sync_run(const struct rlk_definition *d, const struct rlk_sync_options *o,
 {
     struct run r = {.d = d, .o = o, .report = ret};
     memset(ret, 0, sizeof *ret);
+    r.dry.tell = o->on_change;
+    r.dry.arg = o->arg;
     r.work = (struct rlk_work){
         .plan = &r.plan, .patience_ms = d->total_ms, .cancelled = o->cancelled};
     r.batch = rlk_calloc(1, sizeof *r.batch);

@@ -8,7 +8,7 @@
 #include "sync/definition.h"
 #include "sync/item.h"
 
-struct rlk_sync_report { /* of what is committed */
+struct rlk_sync_report { /* of what is committed; of a dry run: what would be */
     uint64_t records, created, updated, unchanged;
     uint64_t conflicts, deferred, rejected; /* left as they are */
     bool definition_wrong; /* the failure is the definition's */
@@ -19,6 +19,21 @@ struct rlk_sync_left {           /* a record that was not written */
     enum rlk_fate fate;          /* CONFLICT, DEFERRED or REJECTED */
     uint64_t number, line, byte; /* of the record in the source */
     const rowlock_error *reason; /* its context has the exact place */
+};
+
+struct rlk_sync_set { /* one column's old and new value */
+    const char *column;
+    rowlock_value old, new; /* old: NULL for a new record */
+    int generated;          /* enum rlk_generated: then new is an example */
+};
+
+struct rlk_sync_change {         /* what a dry run would write */
+    enum rlk_fate fate;          /* CREATED or UPDATED */
+    uint64_t number, line, byte; /* of the record in the source */
+    const struct rlk_table *table;
+    const rowlock_value *key; /* UPDATED: the record's primary key */
+    const struct rlk_sync_set *sets;
+    size_t n_sets;
 };
 
 struct rlk_sync_options {
@@ -32,6 +47,10 @@ struct rlk_sync_options {
     void (*on_left)(const struct rlk_sync_left *left, void *arg);
     /* After each commit. May be NULL. */
     void (*on_progress)(const struct rlk_sync_report *report, void *arg);
+    /* Given: a dry run. Nothing is locked or written; each change that would be
+     * made is told here, in the order of the source. The session may be one
+     * that can look only. */
+    void (*on_change)(const struct rlk_sync_change *change, void *arg);
     void *arg;
     struct rlk_source_limits limits;
     size_t batch_records; /* in one block, 500 at most; 0: 500 */

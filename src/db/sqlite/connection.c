@@ -160,6 +160,53 @@ check_journal(struct rlk_sqlite *c, const char *path, rowlock_error *err)
     return rc;
 }
 
+/* ---- to look only ---- */
+
+/* A -wal file that somebody left behind is left as it is; an empty one of our
+ * own goes with us. */
+static int
+keep_as_it_is(struct rlk_sqlite *c, const char *path, rowlock_error *err)
+{
+    struct stat st;
+    struct rlk_buf wal RLK_AUTOBUF = {0};
+    rlk_buf_format(&wal, "%s-wal", path);
+    if (wal.failed)
+        return rlk_out_of_memory(err);
+    if (stat(wal.ptr, &st) == 0)
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (sqlite3_exec(c->db, "PRAGMA query_only=ON", NULL, NULL, NULL))
+        return rlk_sqlite_fail(c, "cannot set the database up", err);
+    return 0;
+}
+
+static int
+open_in_memory(struct rlk_sqlite *c, const char *schema, rowlock_error *err)
+{
+    int rc = sqlite3_open_v2(":memory:", &c->db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+                                 SQLITE_OPEN_EXRESCODE,
+                             NULL);
+    if (!c->db)
+        return rlk_out_of_memory(err);
+    if (rc || sqlite3_exec(c->db, schema, NULL, NULL, NULL))
+        return rlk_sqlite_fail(c, "cannot make the table", err);
+    return set_up(c, err);
+}
+
+/* Without a lock table: whatever would lock fails. */
+static int
+open_to_look(struct rlk_sqlite *c, const struct rlk_open *o, rowlock_error *err)
+{
+    if (o->schema)
+        return open_in_memory(c, o->schema, err);
+    RLK_TRY(check_file(o->target, err));
+    RLK_TRY(check_folder(o->target, err));
+    RLK_TRY(open_file(c, o->target, err));
+    RLK_TRY(keep_as_it_is(c, o->target, err));
+    RLK_TRY(set_up(c, err));
+    return check_journal(c, o->target, err);
+}
+
 static int
 open_locks(struct rlk_sqlite *c, const struct rlk_open *o, rowlock_error *err)
 {
@@ -173,6 +220,8 @@ open_locks(struct rlk_sqlite *c, const struct rlk_open *o, rowlock_error *err)
 static int
 open_all(struct rlk_sqlite *c, const struct rlk_open *o, rowlock_error *err)
 {
+    if (o->look_only)
+        return open_to_look(c, o, err);
     RLK_TRY(check_file(o->target, err));
     RLK_TRY(check_folder(o->target, err));
     RLK_TRY(open_file(c, o->target, err));

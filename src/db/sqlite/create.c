@@ -25,15 +25,23 @@ struct creation {
     rowlock_error *err;
 };
 
+/* 0, or why nothing can be made in the folder of path. */
+static int
+folder_fault(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder RLK_AUTOFREE =
+        slash ? rlk_strndup(path, (size_t)(slash - path) + 1) : rlk_strdup(".");
+    return folder && access(folder, W_OK) ? errno : 0;
+}
+
 /* Where SQLite may not create a file it tries to read it, and tells of that:
  * the errno of its folder, or ENOENT. */
 static int
 why_not_there(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder RLK_AUTOFREE =
-        slash ? rlk_strndup(path, (size_t)(slash - path) + 1) : rlk_strdup(".");
-    return folder && access(folder, W_OK) ? errno : ENOENT;
+    int fault = folder_fault(path);
+    return fault ? fault : ENOENT;
 }
 
 static int
@@ -221,6 +229,63 @@ rlk_sqlite_create(const char *path, const struct rlk_new_table *t,
         return rlk_out_of_memory(err);
     sqlite3_busy_timeout(c.db, BUSY_MS);
     rc = rc ? fail(&c, "open") : create(&c);
+    sqlite3_close(c.db);
+    return rc;
+}
+
+/* ---- what would be done ---- */
+
+static int
+copy_sql(const struct creation *c, char **ret)
+{
+    RLK_TRY(check_names(c));
+    char *sql = make_sql(c->table);
+    *ret = sql ? rlk_strdup(sql) : NULL;
+    sqlite3_free(sql);
+    return *ret ? 0 : rlk_out_of_memory(c->err);
+}
+
+static bool
+has_log(const char *path)
+{
+    char *log RLK_AUTOFREE = rlk_calloc(1, strlen(path) + sizeof "-wal");
+    if (log)
+        sprintf(log, "%s-wal", path);
+    return !log || access(log, F_OK) == 0;
+}
+
+static int
+look_at_file(const struct creation *c, char **ret)
+{
+    bool there, empty;
+    /* Else closing could write what another process has left in its log. */
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+                      (int)has_log(c->path), NULL);
+    RLK_TRY(has_table(c, &there));
+    if (there)
+        return 0;
+    RLK_TRY(check_mode(c, &empty));
+    return copy_sql(c, ret);
+}
+
+int
+rlk_sqlite_create_look(const char *path, const struct rlk_new_table *t,
+                       char **ret, rowlock_error *err)
+{
+    struct creation c = {.path = path, .table = t, .err = err};
+    *ret = NULL;
+    if (access(path, F_OK) && errno == ENOENT) {
+        errno = folder_fault(path);
+        if (!errno)
+            return copy_sql(&c, ret);
+        return rlk_fail_errno(err, ROWLOCK_IO, "could not open '%.100s'", path);
+    }
+    int rc = sqlite3_open_v2(
+        path, &c.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
+    if (!c.db)
+        return rlk_out_of_memory(err);
+    sqlite3_busy_timeout(c.db, BUSY_MS);
+    rc = rc ? fail(&c, "open") : look_at_file(&c, ret);
     sqlite3_close(c.db);
     return rc;
 }
