@@ -91,6 +91,15 @@ open_http(const struct rlk_body_options *o, struct rlk_body **ret,
 }
 
 int
+rlk_body_resolve(const char *base, const char *to, char **ret,
+                 rowlock_error *err)
+{
+    const struct rlk_http_module *module;
+    RLK_TRY(load_module(&module, err));
+    return module->resolve(base, to, ret, err);
+}
+
+int
 rlk_body_open(const struct rlk_body_options *o, struct rlk_body **ret,
               rowlock_error *err)
 {

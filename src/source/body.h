@@ -22,6 +22,9 @@ struct rlk_body { /* embedded first */
     bool framed;       /* what carries it proves that all has arrived */
     char type[64];     /* content type; "": not said */
     char encoding[32]; /* of the content, as type */
+    char link[4096];   /* the headers Link, with commas between */
+    bool link_failed;  /* they do not fit */
+    const char *at;    /* NULL, or where redirects have led */
 };
 
 struct rlk_body_options { /* borrowed while the body is open */
@@ -30,6 +33,8 @@ struct rlk_body_options { /* borrowed while the body is open */
     struct rlk_http_options http;
     struct rlk_source_limits limits;
     const volatile sig_atomic_t *cancelled;
+    const char *start; /* where to begin; secrets are for url's origin */
+    long *ret_status;  /* NULL, or gets the status that was answered */
     int64_t until_ms; /* of rlk_body_now_ms(), by limits.time_ms; 0: no limit */
 };
 
@@ -39,6 +44,11 @@ typedef int rlk_body_open_fn(const struct rlk_body_options *o,
 /* By the scheme; *ret is the caller's. */
 rlk_body_open_fn rlk_body_open;
 rlk_body_open_fn rlk_file_open;
+/* What a page at base refers to, as an absolute url, by the rules of redirects;
+ * *ret is the caller's. */
+typedef int rlk_body_resolve_fn(const char *base, const char *to, char **ret,
+                                rowlock_error *err);
+rlk_body_resolve_fn rlk_body_resolve;
 void rlk_body_close(struct rlk_body *b); /* NULL allowed */
 
 int64_t rlk_body_now_ms(void); /* never goes back */
@@ -48,10 +58,11 @@ int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
 
 /* What the module exports under this name. */
 #define RLK_HTTP_MODULE  "rlk_http_module"
-#define RLK_HTTP_VERSION "0.1.0/5" /* must be equal on both sides */
+#define RLK_HTTP_VERSION "0.1.0/6" /* must be equal on both sides */
 struct rlk_http_module {
     const char *version;
     rlk_body_open_fn *open;
+    rlk_body_resolve_fn *resolve;
 };
 
 #endif

@@ -74,6 +74,19 @@ keep_value(char *to, size_t size, const char *value, size_t len)
     to[len] = 0;
 }
 
+static void
+add_link(struct rlk_body *b, const char *value, size_t len)
+{
+    size_t used = strlen(b->link);
+    b->link_failed |= used + len + 2 > sizeof b->link || memchr(value, 0, len);
+    if (b->link_failed)
+        return;
+    if (used)
+        b->link[used++] = ',';
+    memcpy(b->link + used, value, len);
+    b->link[used + len] = 0;
+}
+
 static size_t
 take_header(char *bytes, size_t size, size_t n, void *arg)
 {
@@ -83,9 +96,12 @@ take_header(char *bytes, size_t size, size_t n, void *arg)
     const char *value;
     if (len > 5 && strncmp(bytes, "HTTP/", 5) == 0) {
         b->framed = strncmp(bytes, "HTTP/1", 6) != 0;
-        b->type[0] = b->encoding[0] = 0;
+        b->type[0] = b->encoding[0] = b->link[0] = 0;
+        b->link_failed = false;
         return len;
     }
+    if ((value = header_value(bytes, len, "link:", &value_len)))
+        add_link(b, value, value_len);
     if ((value = header_value(bytes, len, "content-encoding:", &value_len)))
         keep_value(b->encoding, sizeof b->encoding, value, value_len);
     if ((value = header_value(bytes, len, "content-type:", &value_len)))
@@ -380,6 +396,9 @@ request(struct http *h, long *ret_status, rowlock_error *err)
     h->attached = true;
     RLK_TRY(wait_for_piece(h, err));
     curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, ret_status);
+    if (h->o.ret_status)
+        *h->o.ret_status = *ret_status;
+    h->body.at = h->url;
     return 0;
 }
 
@@ -400,6 +419,47 @@ swap_if(bool wanted, char **a, char **b)
     }
 }
 
+/* Only http and https are followed, and https never to http. */
+static int
+check_target(const char *from, const char *shown, const char *to,
+             rowlock_error *err)
+{
+    if (rlk_url_is_http(to) && (strncasecmp(from, "https:", 6) != 0 ||
+                                strncasecmp(to, "https:", 6) == 0))
+        return 0;
+    rlk_fail(err, ROWLOCK_UNSUPPORTED, "'%.80s' redirects to '%.*s:'", shown,
+             (int)strcspn(to, ":"), to);
+    rlk_hint(err, "Only http and https are followed, and https never to http.");
+    return ROWLOCK_UNSUPPORTED;
+}
+
+static int
+resolve(const char *base, const char *to, char **ret, rowlock_error *err)
+{
+    CURLU *u = curl_url();
+    char *full = NULL;
+    if (!u)
+        return rlk_out_of_memory(err);
+    CURLUcode code = curl_url_set(u, CURLUPART_URL, base, 0);
+    if (!code)
+        code = curl_url_set(u, CURLUPART_URL, to, 0);
+    if (!code)
+        code = curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0);
+    if (!code)
+        code = curl_url_get(u, CURLUPART_URL, &full, 0);
+    curl_url_cleanup(u);
+    if (code)
+        return rlk_fail(err, ROWLOCK_BAD_VALUE,
+                        "the next page's url is none: %s",
+                        curl_url_strerror(code));
+    int rc = check_target(base, "the page", full, err);
+    char *url = rc ? NULL : rlk_strdup(full);
+    curl_free(full);
+    if (!rc && url)
+        *ret = url;
+    return rc || url ? rc : rlk_out_of_memory(err);
+}
+
 static int
 follow(struct http *h, rowlock_error *err)
 {
@@ -411,14 +471,7 @@ follow(struct http *h, rowlock_error *err)
         rlk_sqlstate(err, REFUSED);
         return ROWLOCK_CONNECTION;
     }
-    if (!rlk_url_is_http(to) || (strncasecmp(h->url, "https:", 6) == 0 &&
-                                 strncasecmp(to, "https:", 6) != 0)) {
-        rlk_fail(err, ROWLOCK_UNSUPPORTED, "'%.80s' redirects to '%.*s:'",
-                 h->shown, (int)strcspn(to, ":"), to);
-        rlk_hint(err, "Only http and https are followed, and https never to "
-                      "http.");
-        return ROWLOCK_UNSUPPORTED;
-    }
+    RLK_TRY(check_target(h->url, h->shown, to, err));
     char *url = rlk_strdup(to);
     /* A query may hold a key: servers sign where they redirect to. */
     char *shown = rlk_strndup(to, strcspn(to, "?#"));
@@ -471,7 +524,7 @@ refuse_status(struct http *h, long status, rowlock_error *err)
 static int
 go_to_start(struct http *h, rowlock_error *err)
 {
-    char *url = rlk_strdup(h->o.url);
+    char *url = rlk_strdup(h->o.start);
     char *shown = rlk_strdup(h->o.shown);
     bool ok = url && shown;
     swap_if(ok, &h->url, &url);
@@ -508,7 +561,7 @@ static int
 start(struct http *h, rowlock_error *err)
 {
     struct rlk_retry retry = {.o = &h->o};
-    RLK_TRY(check_url(h->o.url, h->o.shown, err));
+    RLK_TRY(check_url(h->o.start, h->o.shown, err));
     RLK_TRY(set_options(h, err));
     for (;;) {
         rowlock_error why = {0};
@@ -544,5 +597,5 @@ open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
 }
 
 __attribute__((visibility("default")))
-const struct rlk_http_module rlk_http_module = {RLK_HTTP_VERSION,
-                                                open_transfer};
+const struct rlk_http_module rlk_http_module = {RLK_HTTP_VERSION, open_transfer,
+                                                resolve};

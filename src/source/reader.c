@@ -12,6 +12,7 @@
 #include "format.h"
 #include "json.h"
 #include "lines.h"
+#include "pages.h"
 #include "scout.h"
 #include "unpack.h"
 
@@ -22,15 +23,32 @@ struct rlk_reader {
     struct rlk_lines lines; /* the others */
     struct rlk_csv csv;
     struct rlk_json_parser *parser;
-    char *url, *shown;
+    struct rlk_reader_options o;
+    char *url, *shown; /* of the first page */
+    struct rlk_pager pager;
+    int64_t until_ms;
     struct rlk_arena arena;     /* of scouted */
     struct rlk_pointer scouted; /* where the list was found */
     bool scouting;
     struct rlk_buf head; /* read ahead */
     size_t record_limit;
-    uint64_t bytes, records;
+    uint64_t bytes, page_bytes, records;
     bool body_ended, ended;
 };
+
+static const char *
+shown(const struct rlk_reader *r)
+{
+    return r->pager.shown ? r->pager.shown : r->shown;
+}
+
+/* Where the next page is told in the body. */
+static void
+watch(struct rlk_reader *r)
+{
+    bool told = r->o.pages && r->o.pages->at.text;
+    r->split.catch = told ? &r->pager.catch : NULL;
+}
 
 static int
 choose_format(struct rlk_reader *r, const struct rlk_reader_options *o,
@@ -44,30 +62,56 @@ choose_format(struct rlk_reader *r, const struct rlk_reader_options *o,
     if (!format)
         format = RLK_FORMAT_JSON;
     r->format = format;
+    if (o->pages && o->pages->at.text && format != RLK_FORMAT_JSON)
+        return rlk_fail(err, ROWLOCK_BAD_VALUE,
+                        "'%.120s' is read as %s, which has no place for a next "
+                        "page",
+                        shown(r), rlk_format_names[format]);
     if (o->records && format != RLK_FORMAT_JSON)
         return rlk_fail(err, ROWLOCK_BAD_VALUE,
                         "'%.120s' is read as %s, which has no place for "
                         "'records'",
-                        r->shown, rlk_format_names[format]);
+                        shown(r), rlk_format_names[format]);
     return 0;
 }
 
+/* One body: the only one, or a page. */
 static int
-start(struct rlk_reader *r, const struct rlk_reader_options *o,
-      rowlock_error *err)
+open_body(struct rlk_reader *r, long *ret_status, rowlock_error *err)
 {
-    struct rlk_body_options body = {r->url,    r->shown,     o->http,
-                                    o->limits, o->cancelled, 0};
-    if (o->limits.time_ms)
-        body.until_ms = rlk_body_now_ms() + o->limits.time_ms;
+    const struct rlk_reader_options *o = &r->o;
+    struct rlk_body_options body = {.url = r->url,
+                                    .shown = shown(r),
+                                    .http = o->http,
+                                    .limits = o->limits,
+                                    .cancelled = o->cancelled,
+                                    .start =
+                                        r->pager.url ? r->pager.url : r->url,
+                                    .ret_status = ret_status,
+                                    .until_ms = r->until_ms};
     struct rlk_body *packed = NULL;
     RLK_TRY(rlk_body_open(&body, &packed, err));
     RLK_TRY(rlk_unpack_open(packed, &body, &r->body, err));
     RLK_TRY(choose_format(r, o, err));
+    const struct rlk_pointer *list = r->scouted.text ? &r->scouted : o->records;
+    rlk_split_init(&r->split, list, o->limits.record_bytes);
     rlk_lines_init(&r->lines, r->format, o->limits.record_bytes);
     rlk_csv_init(&r->csv, r->format);
-    r->scouting = r->format == RLK_FORMAT_JSON && !o->records;
+    r->scouting = r->format == RLK_FORMAT_JSON && !list;
+    watch(r);
     return 0;
+}
+
+static int
+start(struct rlk_reader *r, rowlock_error *err)
+{
+    const struct rlk_reader_options *o = &r->o;
+    long status = 0;
+    if (o->limits.time_ms)
+        r->until_ms = rlk_body_now_ms() + o->limits.time_ms;
+    if (o->pages)
+        RLK_TRY(rlk_pager_init(&r->pager, o->pages, r->url, r->shown, err));
+    return open_body(r, &status, err);
 }
 
 int
@@ -77,12 +121,12 @@ rlk_reader_open(const struct rlk_reader_options *o, struct rlk_reader **ret,
     struct rlk_reader *r = rlk_calloc(1, sizeof *r);
     if (!r)
         return rlk_out_of_memory(err);
-    rlk_split_init(&r->split, o->records, o->limits.record_bytes);
+    r->o = *o;
     r->record_limit = o->limits.record_bytes;
     r->parser = rlk_json_parser_new();
     r->url = rlk_strdup(o->url);
     r->shown = rlk_strdup(o->shown ? o->shown : o->url);
-    int rc = r->parser && r->url && r->shown ? start(r, o, err)
+    int rc = r->parser && r->url && r->shown ? start(r, err)
                                              : rlk_out_of_memory(err);
     if (rc)
         rlk_reader_close(r);
@@ -91,15 +135,26 @@ rlk_reader_open(const struct rlk_reader_options *o, struct rlk_reader **ret,
     return rc;
 }
 
+static void
+close_body(struct rlk_reader *r)
+{
+    rlk_body_close(r->body);
+    rlk_split_done(&r->split);
+    rlk_lines_done(&r->lines);
+    rlk_csv_done(&r->csv);
+    r->body = NULL;
+    r->split = (struct rlk_split){0};
+    r->lines = (struct rlk_lines){0};
+    r->csv = (struct rlk_csv){0};
+}
+
 void
 rlk_reader_close(struct rlk_reader *r)
 {
     if (!r)
         return;
-    rlk_body_close(r->body);
-    rlk_split_done(&r->split);
-    rlk_lines_done(&r->lines);
-    rlk_csv_done(&r->csv);
+    close_body(r);
+    rlk_pager_done(&r->pager);
     rlk_json_parser_free(r->parser);
     rlk_buf_done(&r->head);
     rlk_arena_done(&r->arena);
@@ -129,7 +184,7 @@ add_url(const struct rlk_reader *r, int rc, rowlock_error *err)
     char place[sizeof err->context];
     memcpy(place, err->context, sizeof place);
     err->context[0] = 0;
-    rlk_context(err, "%.160s%s%.80s", r->shown, place[0] ? ", " : "", place);
+    rlk_context(err, "%.160s%s%.80s", shown(r), place[0] ? ", " : "", place);
     return rc;
 }
 
@@ -168,6 +223,7 @@ scout(struct rlk_reader *r, rowlock_error *err)
         rlk_split_done(&r->split);
         rlk_split_init(&r->split, found, r->record_limit);
         r->split.scouted = true;
+        watch(r);
     }
     r->scouting = false;
     rc = rlk_split_feed(&r->split, head, r->head.len, err);
@@ -183,6 +239,7 @@ take_piece(struct rlk_reader *r, rowlock_error *err)
     size_t len;
     RLK_TRY(r->body->ops->read(r->body, &piece, &len, err));
     r->bytes += len;
+    r->page_bytes += len;
     r->body_ended = len == 0;
     if (r->body_ended)
         rlk_lines_end(&r->lines);
@@ -209,7 +266,7 @@ finish(struct rlk_reader *r, rowlock_error *err)
 {
     int rc = r->format == RLK_FORMAT_JSON ? rlk_split_finish(&r->split, err)
                                           : rlk_lines_finish(&r->lines, err);
-    if (!rc && r->bytes == 0 && !r->body->framed)
+    if (!rc && r->page_bytes == 0 && !r->body->framed)
         rc = rlk_fail(err, ROWLOCK_BAD_VALUE,
                       "the body is empty, and may have been cut off");
     if (!rc && r->format >= RLK_FORMAT_CSV && !r->csv.has_header)
@@ -265,6 +322,8 @@ take_apart(struct rlk_reader *r, const struct rlk_slice *slice,
     ret->number = ++r->records;
     ret->line = slice->line;
     ret->byte = slice->byte;
+    if (r->o.pages)
+        rlk_pager_record(&r->pager, slice->text, slice->len);
     int rc = parse(r, slice, &ret->root, &at, &ret->reason);
     if (rc == ROWLOCK_NO_MEMORY)
         return rlk_out_of_memory(err);
@@ -288,6 +347,31 @@ take_header(struct rlk_reader *r, const struct rlk_slice *slice,
     return check_unended(r, slice, false, err);
 }
 
+/* *ret_ended: the page that was read to its end is the last. */
+static int
+turn_page(struct rlk_reader *r, bool *ret_ended, rowlock_error *err)
+{
+    bool more = false;
+    long status = 0;
+    rowlock_error why = {0};
+    if (r->o.pages)
+        RLK_TRY(rlk_pager_turn(&r->pager, r->body, &more, err));
+    *ret_ended = !more;
+    if (!more)
+        return 0;
+    close_body(r);
+    r->body_ended = false;
+    r->page_bytes = 0;
+    int rc = open_body(r, &status, &why);
+    if (rc && rlk_pager_is_end(&r->pager, status)) {
+        *ret_ended = true;
+        return 0;
+    }
+    if (rc && err)
+        *err = why;
+    return rc;
+}
+
 int
 rlk_reader_next(struct rlk_reader *r, struct rlk_remote *ret,
                 enum rlk_read *ret_what, rowlock_error *err)
@@ -298,7 +382,7 @@ rlk_reader_next(struct rlk_reader *r, struct rlk_remote *ret,
         RLK_TRY(cut(r, &slice, &event, err));
         if (event == RLK_SPLIT_MORE && r->body_ended) {
             RLK_TRY(finish(r, err));
-            r->ended = true;
+            RLK_TRY(turn_page(r, &r->ended, err));
         } else if (event == RLK_SPLIT_MORE) {
             RLK_TRY(take_piece(r, err));
         } else if (r->format >= RLK_FORMAT_CSV && !r->csv.has_header) {

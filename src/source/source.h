@@ -104,13 +104,31 @@ struct rlk_http_options {
     int32_t retry_ms;   /* the longest wait before the first of them */
 };
 
-struct rlk_reader_options {
-    const char *url;   /* a path, http:// or https:// */
-    const char *shown; /* the url as it may be told; NULL: as it is */
+enum rlk_pages_by {                   /* how a page leads to the next */
+                    RLK_PAGES_LINK,   /* the header Link */
+                    RLK_PAGES_PAGE,   /* counted */
+                    RLK_PAGES_NEXT,   /* a url in the body */
+                    RLK_PAGES_OFFSET, /* records counted */
+                    RLK_PAGES_CURSOR  /* a value in the body */
+};
+
+struct rlk_pages {
+    int by;                 /* enum rlk_pages_by */
+    const char *param;      /* page, offset, cursor */
+    uint64_t start;         /* page, offset: the first */
+    const char *size_param; /* NULL, or what is told the size */
+    uint64_t size;
+    struct rlk_pointer at; /* next, cursor; of JSON */
+};
+
+struct rlk_reader_options { /* what it points to is borrowed while reading */
+    const char *url;        /* a path, http:// or https:// */
+    const char *shown;      /* the url as it may be told; NULL: as it is */
     struct rlk_http_options http;
     enum rlk_format format;
     const struct rlk_pointer *records; /* of JSON; NULL: the body is the list,
                                           or its only list of objects */
+    const struct rlk_pages *pages;     /* NULL: one body is all */
     struct rlk_source_limits limits;
     const volatile sig_atomic_t *cancelled; /* NULL, or ends a wait with 57014
                                                once it is not 0 */

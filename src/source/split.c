@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "pages.h"
+
 void
 rlk_split_init(struct rlk_split *s, const struct rlk_pointer *records,
                size_t record_limit)
@@ -171,6 +173,8 @@ step_in_list(struct rlk_split *s)
     s->in_list = false;
     s->grammar.expect = RLK_EXPECT_VALUE_OR_END;
     s->w.pos++;
+    if (s->catch)
+        rlk_catch_byte(s->catch, c);
     return rlk_grammar_step(&s->grammar, c);
 }
 
@@ -198,6 +202,8 @@ step_outside(struct rlk_split *s)
     const char *wrong = rlk_grammar_step(&s->grammar, c);
     if (wrong)
         return wrong;
+    if (s->catch)
+        rlk_catch_byte(s->catch, c);
     if (s->scouted && s->grammar.n_of_objects)
         return "a second list of objects: name one with 'records'";
     s->w.line += c == '\n';

@@ -22,6 +22,8 @@ struct rlk_slice {
     size_t wrong_at;
 };
 
+struct rlk_catch; /* pages.h */
+
 struct rlk_split {
     struct rlk_grammar grammar;
     struct rlk_pointer root; /* stands in for a missing pointer */
@@ -30,8 +32,9 @@ struct rlk_split {
     bool found;              /* the list */
     bool in_list, in_record, oversize;
     bool quoted, escaped;
-    bool after_comma;     /* in the list: a record must follow */
-    struct rlk_nest nest; /* within the record */
+    bool after_comma;        /* in the list: a record must follow */
+    struct rlk_nest nest;    /* within the record */
+    struct rlk_catch *catch; /* NULL, or sees what surrounds the records */
     size_t limit;
     struct rlk_window w;
     size_t start; /* of the record, in the window */

@@ -22,6 +22,9 @@ static const char *const types[] = {"",     "text",    "integer",
 static const char *const disagreements[] = {"report", "first", "rekey", NULL};
 static const char *const occasions[] = {"", "change", NULL};
 static const char *const empties[] = {"", "null", NULL};
+/* By enum rlk_pages_by. */
+static const char *const ways[] = {"link",   "page",   "next",
+                                   "offset", "cursor", NULL};
 static const char *const paces[] = {"polite", "full", NULL};
 
 static const struct rule {
@@ -58,6 +61,14 @@ static const struct rule {
     {"source", "limits", SECTION, false, 0, NULL},
     {"limits", "body", SAID, false, TOP(said_http.body)},
     {"limits", "time", SAID, false, TOP(said_http.time)},
+    {"source", "pages", TREE, false, TOP(said_http.pages)},
+    {"pages", "by", CHOICE, true, offsetof(struct rlk_definition, pages.by),
+     ways},
+    {"pages", "param", SAID, false, TOP(said_http.param)},
+    {"pages", "start", SAID, false, TOP(said_http.start)},
+    {"pages", "size_param", SAID, false, TOP(said_http.size_param)},
+    {"pages", "size", SAID, false, TOP(said_http.size)},
+    {"pages", "at", POINTER, false, TOP(pages.at)},
     {"source", "records", POINTER, false, TOP(records)},
     {"", "match", TREE, true, TOP(said_match)},
     {"match", "keys", TREE, true, TOP(said_match)},

@@ -27,6 +27,8 @@ struct rlk_said_http {
     const struct rlk_yaml *retries; /* a number, or a map of the next two */
     struct rlk_said times, wait;
     struct rlk_said body, time; /* limits */
+    const struct rlk_yaml *pages;
+    struct rlk_said param, start, size_param, size; /* pages */
 };
 
 enum rlk_field_mode {
@@ -98,6 +100,7 @@ struct rlk_definition {
     struct rlk_said ca, timeout;
     struct rlk_said_http said_http;
     struct rlk_http_options http;
+    struct rlk_pages pages;
     int32_t timeout_ms, time_ms; /* 0: not said */
     uint64_t body_bytes;         /* 0: not said */
     struct rlk_pointer records;

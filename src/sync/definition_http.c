@@ -130,6 +130,84 @@ rlk_definition_limit(const struct rlk_definition *d,
         limits->body_bytes = d->body_bytes;
 }
 
+/* ---- pages ---- */
+
+static int
+read_count(struct rlk_reading *r, const struct rlk_said *said, uint64_t *ret)
+{
+    if (said->text && !parse_number(said->text, 1000000000, ret, NULL))
+        return rlk_yaml_fail(r->d->path, said->at, r->err,
+                             "a number was expected, not '%.60s'", said->text);
+    return 0;
+}
+
+/* What one way to the next page needs, and what would mean nothing for it. */
+static int
+check_pages(struct rlk_reading *r)
+{
+    const struct rlk_said_http *said = &r->d->said_http;
+    int by = r->d->pages.by;
+    bool counts = by == RLK_PAGES_PAGE || by == RLK_PAGES_OFFSET;
+    bool told = by == RLK_PAGES_NEXT || by == RLK_PAGES_CURSOR;
+    const struct {
+        const char *key;
+        bool said, allowed, needed;
+    } keys[] = {
+        {"param", said->param.text != NULL, counts || by == RLK_PAGES_CURSOR,
+         true},
+        {"start", said->start.text != NULL, counts, false},
+        {"size_param", said->size_param.text != NULL, counts,
+         said->size.text != NULL},
+        {"size", said->size.text != NULL, counts,
+         said->size_param.text != NULL},
+        {"at", r->d->pages.at.text != NULL, told, true},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (keys[i].said && !keys[i].allowed)
+            return RLK_WRONG(r, said->pages, "this way has no use for '%s'",
+                             keys[i].key);
+        if (!keys[i].said && keys[i].allowed && keys[i].needed)
+            return RLK_WRONG(r, said->pages, "key '%s' is missing",
+                             keys[i].key);
+    }
+    return 0;
+}
+
+/* A pointer into the records would never be found. */
+static int
+check_at(struct rlk_reading *r)
+{
+    const struct rlk_definition *d = r->d;
+    const char *at = d->pages.at.text;
+    size_t len = d->has_records ? strlen(d->records.text) : 0;
+    if (at && (!d->pages.at.n ||
+               (d->has_records && strncmp(at, d->records.text, len) == 0 &&
+                (!at[len] || at[len] == '/'))))
+        return RLK_WRONG(r, d->said_http.pages,
+                         "'at' must point beside the records");
+    return 0;
+}
+
+static int
+read_pages(struct rlk_reading *r)
+{
+    struct rlk_said_http *said = &r->d->said_http;
+    struct rlk_pages *p = &r->d->pages;
+    if (!said->pages)
+        return 0;
+    RLK_TRY(rlk_read_section(r, said->pages, "pages", r->d));
+    RLK_TRY(check_pages(r));
+    RLK_TRY(check_at(r));
+    p->param = said->param.text;
+    p->size_param = said->size_param.text;
+    p->start = p->by == RLK_PAGES_PAGE ? 1 : 0;
+    RLK_TRY(read_count(r, &said->start, &p->start));
+    RLK_TRY(read_count(r, &said->size, &p->size));
+    if (p->param && p->size_param && strcmp(p->param, p->size_param) == 0)
+        return RLK_WRONG(r, said->pages, "'param' and 'size_param' are one");
+    return 0;
+}
+
 /* ---- all ---- */
 
 static int
@@ -146,6 +224,7 @@ check_http(struct rlk_reading *r)
         {"ca", d->ca.text ? &d->ca.at : NULL},
         {"timeout", d->timeout.text ? &d->timeout.at : NULL},
         {"retries", said->retries ? &said->retries->at : NULL},
+        {"pages", said->pages ? &said->pages->at : NULL},
         {"limits.time", said->time.text ? &said->time.at : NULL},
     };
     if (rlk_url_is_http(d->url.text))
@@ -166,5 +245,6 @@ rlk_read_http(struct rlk_reading *r)
     RLK_TRY(read_time(r, &d->timeout, &d->timeout_ms));
     RLK_TRY(read_retries(r));
     RLK_TRY(read_limits(r));
+    RLK_TRY(read_pages(r));
     return d->ca.text ? rlk_read_path(r, "", d->ca.text, &d->http.ca) : 0;
 }

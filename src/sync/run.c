@@ -55,6 +55,7 @@ open_source(struct run *r, rowlock_error *err)
         .http = r->d->http,
         .format = (enum rlk_format)r->d->format,
         .records = r->d->has_records ? &r->d->records : NULL,
+        .pages = r->d->said_http.pages ? &r->d->pages : NULL,
         .limits = r->o->limits,
         .cancelled = r->o->cancelled,
     };

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT
+ * The rules of pages.h. What is read (a header, a value in the body) is the
+ * server's word: it is resolved against the page's own url, and refused where
+ * a redirect would be. Invariant: no url is asked for twice, and no page with
+ * records is taken twice. Next: link.c. */
+#include "pages.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "json.h"
+
+/* ---- the value at a pointer ---- */
+
+void
+rlk_catch_init(struct rlk_catch *c, const struct rlk_pointer *at)
+{
+    memset(c, 0, sizeof *c);
+    rlk_grammar_init(&c->grammar, at);
+}
+
+void
+rlk_catch_done(struct rlk_catch *c)
+{
+    rlk_grammar_done(&c->grammar);
+    rlk_buf_done(&c->text);
+}
+
+void
+rlk_catch_byte(struct rlk_catch *c, unsigned char byte)
+{
+    struct rlk_grammar *g = &c->grammar;
+    if (!c->inside && rlk_grammar_at_target(g, byte)) {
+        c->twice = c->found;
+        c->inside = c->found = true;
+        c->depth = g->nest.depth;
+    }
+    rlk_grammar_step(g, byte); /* split.c says what is wrong with it */
+    if (!c->inside)
+        return;
+    c->inside = g->expect >= RLK_IN_STRING || g->nest.depth > c->depth;
+    bool ours = c->inside || !strchr(",}] \t\r\n", byte);
+    if (ours && c->text.len <= RLK_PAGE_VALUE)
+        rlk_buf_char(&c->text, (char)byte);
+}
+
+/* ---- where we have been ---- */
+
+static uint64_t
+mix(uint64_t hash, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    return (hash ^ len) * UINT64_C(0x100000001b3);
+}
+
+static uint64_t
+start_hash(unsigned char kind)
+{
+    return mix(UINT64_C(0xcbf29ce484222325), (const char *)&kind, 1);
+}
+
+static int
+come_again(const struct rlk_pager *p, const char *what, rowlock_error *err)
+{
+    rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' %s", p->shown, what);
+    rlk_hint(err, "Look at 'pages' in the definition: the pages do not go on.");
+    return ROWLOCK_BAD_VALUE;
+}
+
+static int
+note(struct rlk_pager *p, uint64_t hash, const char *what, rowlock_error *err)
+{
+    for (size_t i = 0; i < p->n_seen; i++)
+        if (p->seen[i] == hash)
+            return come_again(p, what, err);
+    if (p->n_seen % 64 == 0) {
+        uint64_t *more =
+            rlk_reallocarray(p->seen, p->n_seen + 64, sizeof *more);
+        if (!more)
+            return rlk_out_of_memory(err);
+        p->seen = more;
+    }
+    p->seen[p->n_seen++] = hash;
+    return 0;
+}
+
+void
+rlk_pager_record(struct rlk_pager *p, const char *text, size_t len)
+{
+    p->records++;
+    p->hash = mix(p->hash, text, len);
+}
+
+/* ---- urls ---- */
+
+static void
+add_escaped(struct rlk_buf *out, const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "abcdefghijklmnopqrstuvwxyz0123456789-._~";
+    for (; *text; text++)
+        if (strchr(plain, *text))
+            rlk_buf_char(out, *text);
+        else
+            rlk_buf_format(out, "%%%02X", (unsigned char)*text);
+}
+
+/* url with name=value in its query, in place of what is called so there. */
+static char *
+with_parameter(const char *url, const char *name, const char *value)
+{
+    struct rlk_buf RLK_AUTOBUF out = {0};
+    struct rlk_buf RLK_AUTOBUF ours = {0};
+    add_escaped(&ours, name);
+    rlk_buf_char(&ours, '=');
+    size_t len = strcspn(url, "#"), path = strcspn(url, "?#");
+    rlk_buf_add(&out, url, path);
+    char mark = '?';
+    for (size_t at = path + 1, n; at < len; at += n + 1) {
+        n = strcspn(url + at, "&#");
+        if (n == 0 ||
+            (!ours.failed && strncmp(url + at, ours.ptr, ours.len) == 0))
+            continue;
+        rlk_buf_char(&out, mark);
+        rlk_buf_add(&out, url + at, n);
+        mark = '&';
+    }
+    rlk_buf_char(&out, mark);
+    rlk_buf_add(&out, ours.ptr, ours.len);
+    add_escaped(&out, value);
+    return out.failed || ours.failed ? NULL : rlk_strndup(out.ptr, out.len);
+}
+
+/* The parameters that count pages, or hold the cursor (NULL: none). */
+static char *
+counted(const struct rlk_pager *p, const char *url, const char *value)
+{
+    char size[24];
+    struct rlk_buf RLK_AUTOBUF text = {0};
+    rlk_buf_format(&text, "%llu", (unsigned long long)p->how->size);
+    if (text.failed)
+        return NULL;
+    strcpy(size, text.ptr);
+    char *sized = p->how->size_param
+                      ? with_parameter(url, p->how->size_param, size)
+                      : rlk_strdup(url);
+    if (!sized || !value)
+        return sized;
+    char *both = with_parameter(sized, p->how->param, value);
+    rlk_free(sized);
+    return both;
+}
+
+/* Takes url over; shown too, or (NULL) makes it. */
+static int
+go_to(struct rlk_pager *p, char *url, char *shown, rowlock_error *err)
+{
+    struct rlk_buf RLK_AUTOBUF text = {0};
+    if (url && !shown) { /* a query may hold a key */
+        rlk_buf_format(&text, "%.*s (page %llu)", (int)strcspn(url, "?#"), url,
+                       (unsigned long long)p->count + 1);
+        shown = text.failed ? NULL : rlk_strdup(text.ptr);
+    }
+    if (!url || !shown) {
+        rlk_free(url);
+        rlk_free(shown);
+        return rlk_out_of_memory(err);
+    }
+    rlk_free(p->url);
+    rlk_free(p->shown);
+    p->url = url;
+    p->shown = shown;
+    p->records = 0;
+    p->hash = start_hash('r');
+    if (++p->count > RLK_PAGES)
+        return come_again(p, "has more than 10000 pages", err);
+    if (p->how->at.text) {
+        rlk_catch_done(&p->catch);
+        rlk_catch_init(&p->catch, &p->how->at);
+    }
+    return note(p, mix(start_hash('u'), url, strlen(url)),
+                "was read already: the pages are a loop", err);
+}
+
+static int
+go_to_number(struct rlk_pager *p, rowlock_error *err)
+{
+    struct rlk_buf RLK_AUTOBUF text = {0};
+    rlk_buf_format(&text, "%llu", (unsigned long long)p->number);
+    if (text.failed)
+        return rlk_out_of_memory(err);
+    char *shown = counted(p, p->first_shown, text.ptr);
+    if (!shown)
+        return rlk_out_of_memory(err);
+    return go_to(p, counted(p, p->first, text.ptr), shown, err);
+}
+
+int
+rlk_pager_init(struct rlk_pager *p, const struct rlk_pages *how,
+               const char *url, const char *shown, rowlock_error *err)
+{
+    memset(p, 0, sizeof *p);
+    p->how = how;
+    p->first = url;
+    p->first_shown = shown;
+    p->number = how->start;
+    if (how->by == RLK_PAGES_PAGE || how->by == RLK_PAGES_OFFSET)
+        return go_to_number(p, err);
+    char *first_shown = counted(p, shown, NULL);
+    if (!first_shown)
+        return rlk_out_of_memory(err);
+    return go_to(p, counted(p, url, NULL), first_shown, err);
+}
+
+void
+rlk_pager_done(struct rlk_pager *p)
+{
+    rlk_catch_done(&p->catch);
+    rlk_free(p->url);
+    rlk_free(p->shown);
+    rlk_free(p->seen);
+}
+
+/* ---- the next page ---- */
+
+static int
+go_to_reference(struct rlk_pager *p, const struct rlk_body *body,
+                const char *to, size_t len, rowlock_error *err)
+{
+    char *reference RLK_AUTOFREE = rlk_strndup(to, len);
+    char *url = NULL;
+    if (!reference)
+        return rlk_out_of_memory(err);
+    RLK_TRY(
+        rlk_body_resolve(body->at ? body->at : p->url, reference, &url, err));
+    return go_to(p, url, NULL, err);
+}
+
+static int
+turn_by_link(struct rlk_pager *p, const struct rlk_body *body, bool *ret_more,
+             rowlock_error *err)
+{
+    const char *to;
+    size_t len = 0;
+    if (body->link_failed || !rlk_link_next(body->link, &to, &len))
+        return come_again(p, "sent a Link header that cannot be read", err);
+    *ret_more = to != NULL;
+    return to ? go_to_reference(p, body, to, len, err) : 0;
+}
+
+/* The caught value as text, in p->catch.text; empty: none. */
+static int
+unescape(struct rlk_pager *p, rowlock_error *err)
+{
+    struct rlk_buf RLK_AUTOBUF text = {0};
+    static const char padding[RLK_JSON_PADDING];
+    const struct rlk_json *root = NULL;
+    size_t at;
+    rlk_buf_format(&text, "{\"v\":%s}", p->catch.text.ptr);
+    size_t len = text.len;
+    rlk_buf_add(&text, padding, sizeof padding);
+    struct rlk_json_parser *parser = rlk_json_parser_new();
+    if (!parser || text.failed) {
+        rlk_json_parser_free(parser);
+        return rlk_out_of_memory(err);
+    }
+    int rc = rlk_json_parse(parser, text.ptr, len, &root, &at, err);
+    rlk_buf_clear(&p->catch.text);
+    if (!rc && root[1].type != RLK_JSON_NULL) {
+        if (root[1].type != RLK_JSON_STRING && root[1].type != RLK_JSON_NUMBER)
+            rc = come_again(p, "names its next page with what is no text", err);
+        else if (memchr(root[1].text, 0, root[1].len))
+            rc = come_again(p, "names its next page with a NUL", err);
+        else
+            rlk_buf_add(&p->catch.text, root[1].text, root[1].len);
+    }
+    rlk_json_parser_free(parser);
+    return rc;
+}
+
+static int
+turn_by_value(struct rlk_pager *p, const struct rlk_body *body, bool *ret_more,
+              rowlock_error *err)
+{
+    struct rlk_buf *text = &p->catch.text;
+    *ret_more = false;
+    if (text->failed || p->catch.grammar.key.failed)
+        return rlk_out_of_memory(err);
+    if (p->catch.twice || text->len > RLK_PAGE_VALUE)
+        return come_again(p, "names its next page twice, or at length", err);
+    if (!p->catch.found)
+        return 0;
+    RLK_TRY(unescape(p, err));
+    if (text->failed)
+        return rlk_out_of_memory(err);
+    if (!text->len)
+        return 0;
+    *ret_more = true;
+    if (p->how->by == RLK_PAGES_NEXT)
+        return go_to_reference(p, body, text->ptr, text->len, err);
+    return go_to(p, counted(p, p->first, text->ptr), NULL, err);
+}
+
+static int
+turn_by_number(struct rlk_pager *p, bool *ret_more, rowlock_error *err)
+{
+    *ret_more = p->records != 0;
+    if (!p->records)
+        return 0;
+    p->number += p->how->by == RLK_PAGES_PAGE ? 1 : p->records;
+    return go_to_number(p, err);
+}
+
+int
+rlk_pager_turn(struct rlk_pager *p, const struct rlk_body *body, bool *ret_more,
+               rowlock_error *err)
+{
+    if (p->records)
+        RLK_TRY(note(p, p->hash, "holds the same records as a page before it",
+                     err));
+    switch ((enum rlk_pages_by)p->how->by) {
+    case RLK_PAGES_LINK:
+        return turn_by_link(p, body, ret_more, err);
+    case RLK_PAGES_NEXT:
+    case RLK_PAGES_CURSOR:
+        return turn_by_value(p, body, ret_more, err);
+    case RLK_PAGES_PAGE:
+    case RLK_PAGES_OFFSET:
+        return turn_by_number(p, ret_more, err);
+    }
+    *ret_more = false;
+    return 0;
+}
+
+bool
+rlk_pager_is_end(const struct rlk_pager *p, long status)
+{
+    return p->how->by == RLK_PAGES_PAGE && p->count > 1 &&
+           (status == 400 || status == 404);
+}
