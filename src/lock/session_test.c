@@ -317,6 +317,18 @@ wait_in_order(void *arg)
     rowlock_locks_close(s);
 }
 
+struct listed {
+    rowlock_locks *s;
+    int n;
+};
+
+static bool
+are_listed(void *arg)
+{
+    const struct listed *listed = arg;
+    return count_locks(listed->s) >= listed->n;
+}
+
 static void
 test_queue__sixteen_waiters_are_granted_in_order_of_arrival(void **state)
 {
@@ -329,8 +341,8 @@ test_queue__sixteen_waiters_are_granted_in_order_of_arrival(void **state)
         struct runner r = {grants, i};
         child_start(&c[i], wait_in_order, &r);
         child_tell(&c[i], "go");
-        while (count_locks(s) < (int)(2 + 2 * (i + 1)))
-            usleep(200); /* it is in the queue once it is listed */
+        struct listed listed = {s, (int)(2 + 2 * (i + 1))};
+        wait_until(are_listed, &listed, "the child to stand in the queue");
     }
     rowlock_locks_release_to(s, 0);
     for (uint32_t i = 0; i < WAITERS; i++)

@@ -145,6 +145,21 @@ test_storm__nobody_holds_what_another_excludes(void **state)
     rowlock_locks_close(s);
 }
 
+struct progress {
+    int process;
+    int64_t finished;
+};
+
+/* So many blocks are finished, or all. */
+static bool
+has_got_on(void *arg)
+{
+    const struct progress *p = arg;
+    int64_t now =
+        __atomic_load_n(&board->finished[p->process], __ATOMIC_ACQUIRE);
+    return now >= p->finished || now >= soak(BLOCKS);
+}
+
 static void
 test_storm__processes_are_killed_and_nobody_waits_for_the_dead(void **state)
 {
@@ -159,10 +174,8 @@ test_storm__processes_are_killed_and_nobody_waits_for_the_dead(void **state)
     }
     for (int round = 0; round < soak(200); round++) {
         int i = rand_r(&seed) % PROCESSES;
-        int64_t before = board->finished[i];
-        while (board->finished[i] < before + 3 &&
-               board->finished[i] < soak(BLOCKS))
-            usleep(100); /* it gets on: three blocks more */
+        struct progress progress = {i, board->finished[i] + 3};
+        wait_until(has_got_on, &progress, "a process to get on");
         struct worker worker = {i, (unsigned)round};
         child_kill(&c[i]);
         child_start(&c[i], work, &worker);

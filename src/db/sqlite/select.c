@@ -42,6 +42,15 @@ check_query(const struct rlk_select *q, rowlock_error *err)
     return ROWLOCK_UNSUPPORTED;
 }
 
+static void
+select_from(struct rlk_sqlite *c, const struct rlk_table *t)
+{
+    rlk_sql(c, "SELECT ");
+    rlk_sql_columns(c, t);
+    rlk_sql(c, " FROM ");
+    rlk_sql_name(c, t->name);
+}
+
 static int
 find_statement(struct rlk_sqlite *c, const struct rlk_select *q,
                sqlite3_stmt **ret, rowlock_error *err)
@@ -50,10 +59,7 @@ find_statement(struct rlk_sqlite *c, const struct rlk_select *q,
     rlk_shape_where(c, q);
     if ((*ret = rlk_shape_find(c)))
         return 0;
-    rlk_sql(c, "SELECT ");
-    rlk_sql_columns(c, q->table);
-    rlk_sql(c, " FROM ");
-    rlk_sql_name(c, q->table->name);
+    select_from(c, q->table);
     rlk_sql(c, q->n_where ? " WHERE " : "");
     rlk_sql_where(c, q);
     rlk_sql_order(c, q);
@@ -196,10 +202,7 @@ again_statement(struct rlk_sqlite *c, const struct rlk_select *q,
     rlk_shape_where(c, q);
     if ((*ret = rlk_shape_find(c)))
         return 0;
-    rlk_sql(c, "SELECT ");
-    rlk_sql_columns(c, q->table);
-    rlk_sql(c, " FROM ");
-    rlk_sql_name(c, q->table->name);
+    select_from(c, q->table);
     rlk_sql_is_primary_key(c, q->table);
     rlk_sql(c, q->n_where ? " AND " : "");
     rlk_sql_where(c, q);
