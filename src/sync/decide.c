@@ -12,6 +12,7 @@
 
 #include "record/value.h"
 #include "record/writes.h"
+#include "sync/guarded.h"
 
 struct deciding {
     struct rlk_item *item;
@@ -214,6 +215,15 @@ merge(struct deciding *d, const struct rlk_row *row)
     item->verdict = item->n_sets ? RLK_CHANGE : RLK_SAME;
 }
 
+static void
+decide_new(struct rlk_item *item, const struct rlk_plan *plan)
+{
+    if (!plan->tree)
+        return;
+    item->verdict = RLK_REFUSE;
+    (void)rlk_guarded_refuse_new(&item->failure);
+}
+
 int
 rlk_decide(struct rlk_item *item, const struct rlk_plan *plan,
            const struct rlk_looked *looked, struct rlk_arena *arena,
@@ -231,8 +241,10 @@ rlk_decide(struct rlk_item *item, const struct rlk_plan *plan,
     while (first < plan->d->n_match && looked->found[first] < 0)
         first++;
     item->verdict = RLK_CREATE;
-    if (first == plan->d->n_match)
+    if (first == plan->d->n_match) {
+        decide_new(item, plan);
         return 0;
+    }
     item->hit = found_by(&d, first);
     check_keys(&d, first);
     if (item->verdict != RLK_CLASH)

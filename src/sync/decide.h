@@ -12,7 +12,7 @@ struct rlk_looked { /* the rows of a look, and each key's row in them */
     const int *found; /* of each match key: -1 for none */
 };
 
-/* Fills what the last look said. A clash has its reason in item->failure.
+/* Fills what the last look said.
  * Fails only for want of memory. */
 int rlk_decide(struct rlk_item *item, const struct rlk_plan *plan,
                const struct rlk_looked *looked, struct rlk_arena *arena,

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "source/json.h"
 #include "sync/definition_read.h"
+#include "sync/guarded.h"
 
 enum { MOST_FIELDS = 500, LONGEST_NAME = 255 };
 
@@ -189,6 +190,20 @@ check_columns(struct rlk_reading *r)
     return 0;
 }
 
+/* Else create_table would make a tree that nothing may be created in. */
+static int
+check_tree(struct rlk_reading *r)
+{
+    const struct rlk_field *f = r->d->fields;
+    if (!rlk_guarded_would_be_tree(r->d))
+        return 0;
+    while (!rlk_guarded_is_place(f->column.text))
+        f++;
+    return rlk_yaml_fail(r->d->path, f->column.at, r->err,
+                         "path, depth and numchild make a tree: only the "
+                         "application may write them");
+}
+
 int
 rlk_read_fields(struct rlk_reading *r)
 {
@@ -203,7 +218,8 @@ rlk_read_fields(struct rlk_reading *r)
         return rlk_out_of_memory(r->err);
     for (const struct rlk_yaml *at = map->first; at; at = at->next)
         RLK_TRY(read_field(r, at, &d->fields[d->n_fields++]));
-    return check_columns(r);
+    RLK_TRY(check_columns(r));
+    return check_tree(r);
 }
 
 /* ---- match ---- */

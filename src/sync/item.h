@@ -15,7 +15,13 @@ enum rlk_fate { /* what became of it; known after the commit only */
                 RLK_FATE_REJECTED
 };
 
-enum rlk_verdict { RLK_SAME, RLK_CHANGE, RLK_CREATE, RLK_CLASH };
+enum rlk_verdict { /* CLASH and REFUSE have their reason in failure */
+                   RLK_SAME,
+                   RLK_CHANGE,
+                   RLK_CREATE,
+                   RLK_CLASH,
+                   RLK_REFUSE
+};
 
 struct rlk_item {
     uint64_t number, line, byte;
@@ -39,7 +45,7 @@ struct rlk_item {
     enum rlk_fate outcome;
     rowlock_error failure;
     uint64_t local;   /* the record's name, hashed */
-    unsigned clashes; /* unique violations that a new look may explain */
+    unsigned clashes; /* violations that a new look may explain */
 };
 
 /* The fields of a remote record. ROWLOCK_BAD_VALUE rejects it. */

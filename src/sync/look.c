@@ -211,6 +211,9 @@ put_in_order(struct rlk_batch *b, struct rlk_work *w, struct rlk_item *item,
     if (item->verdict == RLK_CLASH)
         return rlk_item_end(item, RLK_FATE_CONFLICT, &item->failure, &b->arena,
                             err);
+    if (item->verdict == RLK_REFUSE)
+        return rlk_item_end(item, RLK_FATE_REJECTED, &item->failure, &b->arena,
+                            err);
     if (item->hit && rlk_seen_has(&w->seen, item->local))
         return rlk_batch_end_second(b, item, err);
     RLK_TRY(is_repeated(b, item, w->plan->d->n_match, &repeated, err));

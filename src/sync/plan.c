@@ -8,6 +8,7 @@
 #include "record/record.h"
 #include "record/value.h"
 #include "sync/generate.h"
+#include "sync/guarded.h"
 
 /* Says inner at its place in the definition. */
 static int
@@ -97,8 +98,9 @@ check_value(const struct rlk_plan *plan, size_t i,
 }
 
 int
-rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
-              struct rlk_arena *arena, struct rlk_plan *ret, rowlock_error *err)
+rlk_plan_start(const struct rlk_definition *d, rowlock_db *db,
+               struct rlk_arena *arena, struct rlk_plan *ret,
+               rowlock_error *err)
 {
     const struct rlk_table *table;
     rowlock_error inner = {0};
@@ -107,20 +109,43 @@ rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
     plan.columns = rlk_arena_alloc(arena, d->n_fields, sizeof *plan.columns);
     if (!plan.goals || !plan.columns)
         return rlk_out_of_memory(err);
-    if (rlk_session_table(db, d->table.text, &table, &inner))
+    if (rlk_session_table(db, d->table.text, &table, &inner) ||
+        rlk_guarded_check_table(table, &inner))
         return wrong_at(d, d->table.at, &inner, err);
-    for (size_t i = 0; i < d->n_fields; i++) {
-        const struct rlk_field *f = &d->fields[i];
-        uint32_t at;
-        if (rlk_table_column(table, f->column.text, &at, &inner))
-            return wrong_at(d, f->column.at, &inner, err);
-        RLK_TRY(check_column(d, f, &table->columns[at], err));
-        plan.columns[i] = at;
-        plan.goals[i].type = table->columns[at].type;
-        plan.goals[i].length = table->columns[at].length;
-        plan.goals[i].is_key = rlk_definition_matches(d, i);
-        RLK_TRY(check_value(&plan, i, table, arena, err));
-    }
+    plan.tree = rlk_guarded_is_tree(table);
+    *ret = plan;
+    return 0;
+}
+
+int
+rlk_plan_field(struct rlk_plan *plan, size_t i, const struct rlk_table *table,
+               struct rlk_arena *arena, rowlock_error *err)
+{
+    const struct rlk_definition *d = plan->d;
+    const struct rlk_field *f = &d->fields[i];
+    rowlock_error inner = {0};
+    uint32_t at;
+    if (rlk_table_column(table, f->column.text, &at, &inner) ||
+        rlk_guarded_check_field(table, f, &inner))
+        return wrong_at(d, f->column.at, &inner, err);
+    RLK_TRY(check_column(d, f, &table->columns[at], err));
+    plan->columns[i] = at;
+    plan->goals[i].type = table->columns[at].type;
+    plan->goals[i].length = table->columns[at].length;
+    plan->goals[i].is_key = rlk_definition_matches(d, i);
+    return check_value(plan, i, table, arena, err);
+}
+
+int
+rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
+              struct rlk_arena *arena, struct rlk_plan *ret, rowlock_error *err)
+{
+    const struct rlk_table *table;
+    struct rlk_plan plan;
+    RLK_TRY(rlk_plan_start(d, db, arena, &plan, err));
+    RLK_TRY(rlk_session_table(db, d->table.text, &table, err));
+    for (size_t i = 0; i < d->n_fields; i++)
+        RLK_TRY(rlk_plan_field(&plan, i, table, arena, err));
     *ret = plan;
     return 0;
 }

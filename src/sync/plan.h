@@ -11,12 +11,22 @@ struct rlk_plan {
     const struct rlk_definition *d;
     struct rlk_goal *goals; /* of each field */
     uint32_t *columns;      /* of each field: its position in the table */
+    bool tree;              /* nothing may be created: see guarded.h */
 };
 
 /* Messages name the definition's line; goals are in arena. */
 int rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
                   struct rlk_arena *arena, struct rlk_plan *ret,
                   rowlock_error *err);
+
+/* The same in two steps, for whoever wants to hear of every field that does not
+ * fit: without the fields; and one of them. */
+int rlk_plan_start(const struct rlk_definition *d, rowlock_db *db,
+                   struct rlk_arena *arena, struct rlk_plan *ret,
+                   rowlock_error *err);
+int rlk_plan_field(struct rlk_plan *plan, size_t i,
+                   const struct rlk_table *table, struct rlk_arena *arena,
+                   rowlock_error *err);
 
 /* The table, when its columns still stand where they stood. */
 int rlk_plan_table(const struct rlk_plan *plan, rowlock_db *db,

@@ -162,8 +162,16 @@ is_own_fault(int code)
            code == ROWLOCK_CONSTRAINT || code == ROWLOCK_NOT_AVAILABLE;
 }
 
-/* A first unique violation may be explained by a new look: somebody else has
- * taken the key. */
+/* A first violation may be explained by a new look: somebody else has taken the
+ * key, or the record of a tree is gone and was to be made anew. */
+static bool
+is_worth_a_look(const struct writing *s, int code)
+{
+    return (code == ROWLOCK_UNIQUE ||
+            (code == ROWLOCK_CONSTRAINT && s->w->plan->tree)) &&
+           s->item->clashes++ == 0;
+}
+
 static int
 write_careful(struct writing *s, rowlock_block *block, rowlock_error *err)
 {
@@ -177,7 +185,7 @@ write_careful(struct writing *s, rowlock_block *block, rowlock_error *err)
         return rc;
     }
     item->held = rc == ROWLOCK_NOT_AVAILABLE;
-    item->stale = rc == ROWLOCK_UNIQUE && item->clashes++ == 0;
+    item->stale = is_worth_a_look(s, rc);
     item->outcome = RLK_FATE_REJECTED;
     return 0;
 }
