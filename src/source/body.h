@@ -25,6 +25,8 @@ struct rlk_body { /* embedded first */
     char link[4096];   /* the headers Link, with commas between */
     bool link_failed;  /* they do not fit */
     const char *at;    /* NULL, or where redirects have led */
+    char validator[RLK_VALIDATOR_SIZE]; /* "", or of this answer */
+    bool unchanged; /* since the one that o.validator is of: there is none */
 };
 
 struct rlk_body_options { /* borrowed while the body is open */
@@ -33,8 +35,9 @@ struct rlk_body_options { /* borrowed while the body is open */
     struct rlk_http_options http;
     struct rlk_source_limits limits;
     const volatile sig_atomic_t *cancelled;
-    const char *start; /* where to begin; secrets are for url's origin */
-    long *ret_status;  /* NULL, or gets the status that was answered */
+    const char *start;     /* where to begin; secrets are for url's origin */
+    const char *validator; /* NULL, or of an earlier answer */
+    long *ret_status;      /* NULL, or gets the status that was answered */
     int64_t until_ms; /* of rlk_body_now_ms(), by limits.time_ms; 0: no limit */
 };
 
@@ -52,13 +55,16 @@ rlk_body_resolve_fn rlk_body_resolve;
 void rlk_body_close(struct rlk_body *b); /* NULL allowed */
 
 int64_t rlk_body_now_ms(void); /* never goes back */
+/* A hash (FNV-1a) that goes on by bytes and their number. */
+#define RLK_MIX_START UINT64_C(0xcbf29ce484222325)
+uint64_t rlk_mix(uint64_t hash, const char *bytes, size_t len);
 /* Fails when more than limit bytes have arrived. */
 int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
                         rowlock_error *err);
 
 /* What the module exports under this name. */
 #define RLK_HTTP_MODULE  "rlk_http_module"
-#define RLK_HTTP_VERSION "0.1.0/6" /* must be equal on both sides */
+#define RLK_HTTP_VERSION "0.1.0/7" /* must be equal on both sides */
 struct rlk_http_module {
     const char *version;
     rlk_body_open_fn *open;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "answer.h"
 #include "base/text.h"
 #include "retry.h"
 
@@ -29,9 +30,10 @@ struct http {
     char *shown; /* it as it may be told */
     struct rlk_buf piece;
     struct curl_slist *headers;
-    struct curl_slist *secret; /* the headers, with the one that proves us */
+    struct rlk_answer answer;
     uint64_t bytes;
     bool done, too_large, attached;
+    bool conditional; /* it was asked whether the body has changed */
     CURLcode result;
     char reason[CURL_ERROR_SIZE];
 };
@@ -49,67 +51,12 @@ take_bytes(char *bytes, size_t size, size_t n, void *arg)
     return h->piece.failed ? 0 : len;
 }
 
-/* The value of the header name (with its colon); NULL: another header. */
-static const char *
-header_value(const char *line, size_t len, const char *name, size_t *ret_len)
-{
-    size_t n = strlen(name);
-    if (len < n || strncasecmp(line, name, n) != 0)
-        return NULL;
-    const char *end = line + len;
-    line += n;
-    while (line < end && (*line == ' ' || *line == '\t'))
-        line++;
-    while (end > line && strchr(" \t\r\n", end[-1]))
-        end--;
-    *ret_len = (size_t)(end - line);
-    return line;
-}
-
-static void
-keep_value(char *to, size_t size, const char *value, size_t len)
-{
-    len = len < size ? len : size - 1;
-    memcpy(to, value, len);
-    to[len] = 0;
-}
-
-static void
-add_link(struct rlk_body *b, const char *value, size_t len)
-{
-    size_t used = strlen(b->link);
-    b->link_failed |= used + len + 2 > sizeof b->link || memchr(value, 0, len);
-    if (b->link_failed)
-        return;
-    if (used)
-        b->link[used++] = ',';
-    memcpy(b->link + used, value, len);
-    b->link[used + len] = 0;
-}
-
 static size_t
 take_header(char *bytes, size_t size, size_t n, void *arg)
 {
     struct http *h = arg;
-    struct rlk_body *b = &h->body;
-    size_t len = size * n, value_len = 0;
-    const char *value;
-    if (len > 5 && strncmp(bytes, "HTTP/", 5) == 0) {
-        b->framed = strncmp(bytes, "HTTP/1", 6) != 0;
-        b->type[0] = b->encoding[0] = b->link[0] = 0;
-        b->link_failed = false;
-        return len;
-    }
-    if ((value = header_value(bytes, len, "link:", &value_len)))
-        add_link(b, value, value_len);
-    if ((value = header_value(bytes, len, "content-encoding:", &value_len)))
-        keep_value(b->encoding, sizeof b->encoding, value, value_len);
-    if ((value = header_value(bytes, len, "content-type:", &value_len)))
-        keep_value(b->type, sizeof b->type, value, value_len);
-    if (header_value(bytes, len, "content-length:", &value_len) ||
-        header_value(bytes, len, "transfer-encoding:", &value_len))
-        b->framed = true;
-    return len;
+    rlk_answer_take(&h->answer, &h->body, bytes, size * n);
+    return size * n;
 }
 
 static int
@@ -250,7 +197,6 @@ close_http(struct rlk_body *b)
     if (h->multi)
         curl_multi_cleanup(h->multi);
     curl_slist_free_all(h->headers);
-    curl_slist_free_all(h->secret);
     rlk_buf_done(&h->piece);
     rlk_free(h->url);
     rlk_free(h->shown);
@@ -310,19 +256,6 @@ add_header(struct curl_slist **list, const char *line)
     return longer != NULL;
 }
 
-static bool
-make_headers(struct http *h)
-{
-    static const char *const lines[] = {"Accept: application/json, */*;q=0.1",
-                                        "Accept-Encoding: gzip, zstd"};
-    const char *auth = h->o.http.auth;
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        if (!add_header(&h->headers, lines[i]) ||
-            !add_header(&h->secret, lines[i]))
-            return false;
-    return !auth || add_header(&h->secret, auth);
-}
-
 /* Scheme, host and port, as they are compared. */
 static bool
 find_origin(const char *url, struct rlk_buf *ret)
@@ -352,12 +285,44 @@ is_own_origin(const struct http *h)
            strcasecmp(own.ptr, here.ptr) == 0;
 }
 
+static bool
+add_condition(struct http *h, const char *name, const char *value)
+{
+    struct rlk_buf RLK_AUTOBUF line = {0};
+    if (!value[0])
+        return true;
+    h->conditional = true;
+    rlk_buf_format(&line, "%s: %s", name, value);
+    return !line.failed && add_header(&h->headers, line.ptr);
+}
+
+/* The header that proves us is for our own origin only, and a condition for
+ * where the answer that it came from was. */
+static bool
+make_headers(struct http *h)
+{
+    const struct rlk_http_options *http = &h->o.http;
+    struct rlk_validators v;
+    curl_slist_free_all(h->headers);
+    h->headers = NULL;
+    h->conditional = false;
+    if (!add_header(&h->headers, "Accept: application/json, */*;q=0.1") ||
+        !add_header(&h->headers, "Accept-Encoding: gzip, zstd"))
+        return false;
+    if (http->auth && is_own_origin(h) && !add_header(&h->headers, http->auth))
+        return false;
+    if (!h->o.validator ||
+        !rlk_validators_recall(h->o.validator, h->o.start, h->url, &v))
+        return true;
+    return add_condition(h, "If-None-Match", v.etag) &&
+           add_condition(h, "If-Modified-Since", v.modified);
+}
+
 static int
 set_options(struct http *h, rowlock_error *err)
 {
     CURL *e = h->easy;
     bool bad = curl_easy_setopt(e, CURLOPT_ERRORBUFFER, h->reason);
-    bad |= !make_headers(h);
     bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") ||
            curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) ||
            /* A server may close a kept connection without a word. */
@@ -388,9 +353,8 @@ request(struct http *h, long *ret_status, rowlock_error *err)
     h->reason[0] = 0;
     h->bytes = 0;
     rlk_buf_clear(&h->piece);
-    struct curl_slist *headers = is_own_origin(h) ? h->secret : h->headers;
-    if (curl_easy_setopt(h->easy, CURLOPT_URL, h->url) ||
-        curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers) ||
+    if (!make_headers(h) || curl_easy_setopt(h->easy, CURLOPT_URL, h->url) ||
+        curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, h->headers) ||
         curl_multi_add_handle(h->multi, h->easy))
         return rlk_out_of_memory(err);
     h->attached = true;
@@ -552,8 +516,12 @@ ask(struct http *h, rowlock_error *err)
         RLK_TRY(follow(h, err));
         RLK_TRY(request(h, &status, err));
     }
-    if (status != 200 && status != 203)
+    h->body.unchanged = status == 304 && h->conditional;
+    if (status != 200 && status != 203 && !h->body.unchanged)
         return refuse_status(h, status, err);
+    if (status == 200)
+        rlk_validators_keep(&h->answer.validators, h->o.start, h->url,
+                            h->body.validator);
     return 0;
 }
 

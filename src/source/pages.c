@@ -47,17 +47,9 @@ rlk_catch_byte(struct rlk_catch *c, unsigned char byte)
 /* ---- where we have been ---- */
 
 static uint64_t
-mix(uint64_t hash, const char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
-    return (hash ^ len) * UINT64_C(0x100000001b3);
-}
-
-static uint64_t
 start_hash(unsigned char kind)
 {
-    return mix(UINT64_C(0xcbf29ce484222325), (const char *)&kind, 1);
+    return rlk_mix(RLK_MIX_START, (const char *)&kind, 1);
 }
 
 static int
@@ -89,7 +81,7 @@ void
 rlk_pager_record(struct rlk_pager *p, const char *text, size_t len)
 {
     p->records++;
-    p->hash = mix(p->hash, text, len);
+    p->hash = rlk_mix(p->hash, text, len);
 }
 
 /* ---- urls ---- */
@@ -179,7 +171,7 @@ go_to(struct rlk_pager *p, char *url, char *shown, rowlock_error *err)
         rlk_catch_done(&p->catch);
         rlk_catch_init(&p->catch, &p->how->at);
     }
-    return note(p, mix(start_hash('u'), url, strlen(url)),
+    return note(p, rlk_mix(start_hash('u'), url, strlen(url)),
                 "was read already: the pages are a loop", err);
 }
 

@@ -33,7 +33,7 @@ struct rlk_reader {
     struct rlk_buf head; /* read ahead */
     size_t record_limit;
     uint64_t bytes, page_bytes, records;
-    bool body_ended, ended;
+    bool body_ended, ended, unchanged;
 };
 
 static const char *
@@ -84,6 +84,7 @@ open_body(struct rlk_reader *r, long *ret_status, rowlock_error *err)
                                     .shown = shown(r),
                                     .http = o->http,
                                     .limits = o->limits,
+                                    .validator = o->pages ? NULL : o->validator,
                                     .cancelled = o->cancelled,
                                     .start =
                                         r->pager.url ? r->pager.url : r->url,
@@ -91,6 +92,12 @@ open_body(struct rlk_reader *r, long *ret_status, rowlock_error *err)
                                     .until_ms = r->until_ms};
     struct rlk_body *packed = NULL;
     RLK_TRY(rlk_body_open(&body, &packed, err));
+    if (packed->unchanged) {
+        r->body = packed;
+        r->unchanged = true;
+        r->format = RLK_FORMAT_JSON;
+        return 0;
+    }
     RLK_TRY(rlk_unpack_open(packed, &body, &r->body, err));
     RLK_TRY(choose_format(r, o, err));
     const struct rlk_pointer *list = r->scouted.text ? &r->scouted : o->records;
@@ -173,6 +180,16 @@ enum rlk_format
 rlk_reader_format(const struct rlk_reader *r)
 {
     return r->format;
+}
+
+/* A body without a frame may have been cut behind one of its rows: only
+ * brackets prove that it was not. */
+const char *
+rlk_reader_validator(const struct rlk_reader *r)
+{
+    bool proven = r->ended && !r->o.pages && r->body &&
+                  (r->body->framed || r->format == RLK_FORMAT_JSON);
+    return proven && r->body->validator[0] ? r->body->validator : NULL;
 }
 
 /* The body's errors say their place in it; the url comes before. */
@@ -376,6 +393,10 @@ int
 rlk_reader_next(struct rlk_reader *r, struct rlk_remote *ret,
                 enum rlk_read *ret_what, rowlock_error *err)
 {
+    if (r->unchanged) {
+        *ret_what = RLK_READ_UNCHANGED;
+        return 0;
+    }
     while (!r->ended) {
         struct rlk_slice slice = {0};
         enum rlk_split_event event;

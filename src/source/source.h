@@ -129,6 +129,11 @@ struct rlk_reader_options { /* what it points to is borrowed while reading */
     const struct rlk_pointer *records; /* of JSON; NULL: the body is the list,
                                           or its only list of objects */
     const struct rlk_pages *pages;     /* NULL: one body is all */
+    const char *validator;             /* NULL, or what rlk_reader_validator()
+                                          answered when this was read last: it
+                                          is asked whether it has changed. Of
+                                          HTTP without pages; else, or when it
+                                          is of another place, of no use */
     struct rlk_source_limits limits;
     const volatile sig_atomic_t *cancelled; /* NULL, or ends a wait with 57014
                                                once it is not 0 */
@@ -142,7 +147,15 @@ struct rlk_remote {  /* borrowed from the reader until the next call */
     rowlock_error reason; /* of a rejection; its context has the place */
 };
 
-enum rlk_read { RLK_READ_RECORD, RLK_READ_REJECTED, RLK_READ_END };
+enum rlk_read {
+    RLK_READ_RECORD,
+    RLK_READ_REJECTED,
+    RLK_READ_END,
+    RLK_READ_UNCHANGED /* in place of all records: the server says that nothing
+                          has changed since the validator. Only where one was
+                          given */
+};
+enum { RLK_VALIDATOR_SIZE = 384 }; /* bytes, with the NUL */
 
 struct rlk_reader;
 
@@ -154,6 +167,11 @@ int rlk_reader_next(struct rlk_reader *r, struct rlk_remote *ret,
                     enum rlk_read *ret_what, rowlock_error *err);
 enum rlk_format rlk_reader_format(const struct rlk_reader *r); /* never ANY */
 uint64_t rlk_reader_bytes(const struct rlk_reader *r);         /* read so far */
+/* After RLK_READ_END: what to give the next time, so that an unchanged body
+ * need not be sent; printable ASCII, borrowed from the reader. NULL: there is
+ * none. It is proof only that the body is the same: keep it with what was made
+ * of it, by which definition, and only if nothing of it is left to do. */
+const char *rlk_reader_validator(const struct rlk_reader *r);
 void rlk_reader_close(struct rlk_reader *r); /* NULL allowed */
 
 #endif

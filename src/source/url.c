@@ -20,6 +20,14 @@ rlk_body_now_ms(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+uint64_t
+rlk_mix(uint64_t hash, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    return (hash ^ len) * UINT64_C(0x100000001b3);
+}
+
 int
 rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
                     rowlock_error *err)
