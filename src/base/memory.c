@@ -95,8 +95,8 @@ add_chunk(struct rlk_arena *arena, size_t need)
     return 0;
 }
 
-void *
-rlk_arena_alloc(struct rlk_arena *arena, size_t n, size_t size)
+static void *
+take(struct rlk_arena *arena, size_t n, size_t size)
 {
     const size_t align = _Alignof(max_align_t);
     size_t need;
@@ -111,15 +111,25 @@ rlk_arena_alloc(struct rlk_arena *arena, size_t n, size_t size)
     unsigned char *end = arena->chunks->bytes + arena->chunks->size;
     void *p = end - arena->left;
     arena->left -= need;
-    return memset(p, 0, need);
+    return p;
+}
+
+void *
+rlk_arena_alloc(struct rlk_arena *arena, size_t n, size_t size)
+{
+    void *p = take(arena, n, size);
+    return p ? memset(p, 0, n * size) : NULL;
 }
 
 char *
 rlk_arena_copy(struct rlk_arena *arena, const void *bytes, size_t len)
 {
-    char *copy = rlk_arena_alloc(arena, len + 1, 1);
-    if (copy && len)
+    char *copy = len < SIZE_MAX ? take(arena, len + 1, 1) : NULL;
+    if (!copy)
+        return NULL;
+    if (len)
         memcpy(copy, bytes, len);
+    copy[len] = 0;
     return copy;
 }
 
