@@ -263,6 +263,11 @@ struct rlk_driver {
      * answers other than 0: nobody else's write came in between, so what was
      * read then is still the newest version. NULL: assume the worst. */
     uint64_t (*write_epoch)(struct rlk_conn *c);
+    /* A number other than 0: equal twice means that nobody, this session
+     * included, has committed in between, so that a read then and a read now
+     * see the same. 0: cannot be told. Works in and outside a write
+     * transaction. NULL: as 0. */
+    int (*commit_mark)(struct rlk_conn *c, uint64_t *ret, rowlock_error *err);
     /* Locks one record by the primary key that was read, without reading it
      * again; write_epoch() tells whether it can have changed. May block.
      * NULL: select() it. */

@@ -53,6 +53,7 @@ struct rowlock_db {
 
     const struct rlk_table *table; /* the block's last, looked up by its name */
     struct rlk_declared_key *declared;
+    uint64_t trusted_in;      /* the write epoch of put.c */
     struct rlk_arena scratch; /* lent to one call at a time */
 
     struct {

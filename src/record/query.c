@@ -282,17 +282,6 @@ rlk_select_one(rowlock_db *db, const struct rlk_table *table,
     return db->driver->select(db->conn, &q, ret, err);
 }
 
-int
-rlk_block_lookup(rowlock_block *b, const struct rlk_table *table,
-                 const struct rlk_match *keys, size_t n_keys,
-                 struct rlk_rows *ret, int *ret_found, rowlock_error *err)
-{
-    RLK_TRY(rlk_block_enter(b, err));
-    int rc = b->db->driver->lookup(b->db->conn, table, keys, n_keys, ret,
-                                   ret_found, err);
-    return rlk_block_leave(b, rc, err);
-}
-
 /* ---- the public calls ---- */
 
 static int

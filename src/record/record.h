@@ -23,11 +23,19 @@ int rlk_session_table(rowlock_db *db, const char *name,
 int rlk_table_column(const struct rlk_table *table, const char *name,
                      uint32_t *ret, rowlock_error *err);
 
-/* Looks keys up in one snapshot, without locks; the values are in the form that
- * the columns store (rlk_value_for), none is NULL. *ret is the caller's;
+/* ---- a look at many records ---- */
+
+struct rlk_lookup {
+    const struct rlk_table *table;
+    /* The values are in the form that the columns store (rlk_value_for), none
+     * is NULL. */
+    const struct rlk_match *keys;
+    size_t n_keys;
+    uint64_t *ret_mark; /* NULL, or gets what rlk_block_start_write() wants */
+};
+/* Looks keys up in one snapshot, without locks. *ret is the caller's;
  * ret_found[i]: the position of key i's record in it, or -1. */
-int rlk_block_lookup(rowlock_block *b, const struct rlk_table *table,
-                     const struct rlk_match *keys, size_t n_keys,
+int rlk_block_lookup(rowlock_block *b, const struct rlk_lookup *look,
                      struct rlk_rows *ret, int *ret_found, rowlock_error *err);
 
 /* What is about to be written: old is NULL for a new record, set is NULL for
@@ -42,6 +50,29 @@ struct rlk_write {
  * write and fails the block. Must not write itself. */
 typedef int rlk_guard(rowlock_db *db, const struct rlk_write *write, void *arg,
                       rowlock_error *err);
+/* ---- writing what a look saw, without looking again: put.c ---- */
+
+/* Starts the block's write transaction. *ret_current: what the look with this
+ * mark saw (in an earlier block) is still the newest version. */
+int rlk_block_start_write(rowlock_block *b, uint64_t mark, bool *ret_current,
+                          rowlock_error *err);
+
+struct rlk_put {
+    struct rlk_write write; /* old: the row as it was looked up; set must change
+                               no key then */
+    const struct rlk_match *keys; /* of a new record: those that were looked up
+                                     and missed; no columns: blank */
+    size_t n_keys;
+};
+/* Writes one record under its locks, asked for with NOWAIT. The look must have
+ * been current, and no write of this block may have changed what it saw of
+ * this record and these keys. *ret_done: false when that is over, since the
+ * transaction was given up for a wait; then nothing was done. ret_row: of a
+ * new record, as stored; the caller's. Errors: 55P03, 23505, as update and
+ * insert of driver.h. */
+int rlk_block_put(rowlock_block *b, const struct rlk_put *put,
+                  struct rlk_rows *ret_row, bool *ret_done, rowlock_error *err);
+
 /* At most four a session. */
 int rlk_session_guard(rowlock_db *db, rlk_guard *guard, void *arg,
                       rowlock_error *err);

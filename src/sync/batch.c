@@ -15,9 +15,10 @@ rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
               const struct rlk_remote *remote, enum rlk_read what,
               rowlock_error *err)
 {
-    struct rlk_item *item = &b->items[b->n++];
+    struct rlk_item *item = &b->items[b->n];
     rowlock_error reason = {0};
     memset(item, 0, sizeof *item);
+    item->failure = &b->failures[b->n++];
     item->number = remote->number;
     item->line = remote->line;
     item->byte = remote->byte;
@@ -58,10 +59,9 @@ static int
 defer(struct rlk_batch *b, struct rlk_item *item, rowlock_error *err)
 {
     if (!item->held)
-        rlk_fail(&item->failure, ROWLOCK_SERIALIZATION,
+        rlk_fail(item->failure, ROWLOCK_SERIALIZATION,
                  "the record changed at each of %d looks", ROUNDS);
-    return rlk_item_end(item, RLK_FATE_DEFERRED, &item->failure, &b->arena,
-                        err);
+    return rlk_item_end(item, RLK_FATE_DEFERRED, item->failure, &b->arena, err);
 }
 
 static int

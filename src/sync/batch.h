@@ -24,6 +24,7 @@ struct rlk_batch {
     struct rlk_arena arena; /* what the items point to */
     size_t n;
     struct rlk_item items[RLK_BATCH_RECORDS];
+    rowlock_error failures[RLK_BATCH_RECORDS]; /* apart: most are never used */
     bool careful; /* each record in a savepoint of its own */
 
     struct rlk_item *todo[RLK_BATCH_RECORDS]; /* of this look */
@@ -31,6 +32,7 @@ struct rlk_batch {
     struct rlk_item *order[RLK_BATCH_RECORDS]; /* to be written, in order */
     size_t n_order;
     struct rlk_rows rows; /* of this look: the hits */
+    uint64_t mark;        /* of this look: see rlk_block_start_write() */
     struct rlk_seen round;
 };
 

@@ -110,9 +110,9 @@ say_other_record(const struct deciding *d, size_t k, size_t first)
     show_key(d, k, NULL, b, sizeof b);
     show_record(d, d->item->hit, ra, sizeof ra);
     show_record(d, found_by(d, k), rb, sizeof rb);
-    rlk_fail(&d->item->failure, ROWLOCK_UNIQUE,
+    rlk_fail(d->item->failure, ROWLOCK_UNIQUE,
              "its match keys find different records");
-    rlk_detail(&d->item->failure, "%s finds %s, %s finds %s.", a, ra, b, rb);
+    rlk_detail(d->item->failure, "%s finds %s, %s finds %s.", a, ra, b, rb);
 }
 
 static void
@@ -123,9 +123,9 @@ say_other_value(const struct deciding *d, size_t k, size_t first)
     show_key(d, k, NULL, theirs, sizeof theirs);
     show_key(d, k, d->item->hit, mine, sizeof mine);
     show_record(d, d->item->hit, record, sizeof record);
-    rlk_fail(&d->item->failure, ROWLOCK_UNIQUE,
+    rlk_fail(d->item->failure, ROWLOCK_UNIQUE,
              "the record that it finds has another key");
-    rlk_detail(&d->item->failure, "%s finds %s, which has %s, not %s.", a,
+    rlk_detail(d->item->failure, "%s finds %s, which has %s, not %s.", a,
                record, mine, theirs);
 }
 
@@ -221,7 +221,7 @@ decide_new(struct rlk_item *item, const struct rlk_plan *plan)
     if (!plan->tree)
         return;
     item->verdict = RLK_REFUSE;
-    (void)rlk_guarded_refuse_new(&item->failure);
+    (void)rlk_guarded_refuse_new(item->failure);
 }
 
 int

@@ -22,6 +22,7 @@ static struct {
     struct rlk_row list[MOST];
     struct rlk_rows rows;
     struct rlk_item item;
+    rowlock_error failure;
     struct rlk_buf said;
 } it;
 
@@ -99,7 +100,7 @@ say(void)
     if (item->verdict == RLK_CREATE)
         return it.said.ptr;
     if (item->verdict == RLK_CLASH) {
-        rlk_buf_format(&it.said, ": %s", item->failure.detail);
+        rlk_buf_format(&it.said, ": %s", item->failure->detail);
         return it.said.ptr;
     }
     rlk_buf_char(&it.said, ' ');
@@ -118,6 +119,7 @@ decide(const char *json)
 {
     int found[MOST];
     assert_int_equal(take(&it.f, json, &it.f.arena, &it.item), 0);
+    it.item.failure = &it.failure;
     for (size_t k = 0; k < it.f.d->n_match; k++)
         found[k] = find(&it.item.keys[k]);
     struct rlk_looked looked = {&table, &it.rows, found};
@@ -277,7 +279,7 @@ test_decide__another_value_of_an_earlier_key_is_a_clash(void **state)
     assert_string_equal(
         decide("{\"rid\":\"2\",\"slug\":\"a\"}"),
         "clash: slug 'a' finds t/1, which has rid '1', not rid '2'.");
-    assert_string_equal(it.item.failure.message,
+    assert_string_equal(it.item.failure->message,
                         "the record that it finds has another key");
 }
 
@@ -314,7 +316,7 @@ test_decide__keys_that_find_different_records_clash(void **state)
     local(2, 0, "2", "b", "y");
     assert_string_equal(decide("{\"rid\":\"1\",\"slug\":\"b\"}"),
                         "clash: rid '1' finds t/1, slug 'b' finds t/2.");
-    assert_string_equal(it.item.failure.message,
+    assert_string_equal(it.item.failure->message,
                         "its match keys find different records");
     assert_false(it.item.all_agree);
 }

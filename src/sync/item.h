@@ -43,9 +43,9 @@ struct rlk_item {
     /* of the write that is under way */
     bool stale, held;
     enum rlk_fate outcome;
-    rowlock_error failure;
-    uint64_t local;   /* the record's name, hashed */
-    unsigned clashes; /* violations that a new look may explain */
+    rowlock_error *failure; /* its batch's */
+    uint64_t local;         /* the record's name, hashed */
+    unsigned clashes;       /* violations that a new look may explain */
 };
 
 /* The fields of a remote record. ROWLOCK_BAD_VALUE rejects it. */

@@ -116,8 +116,10 @@ look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
     if (!keys || !at || !found)
         return rlk_out_of_memory(err);
     size_t n = gather(b, n_match, keys, at);
+    struct rlk_lookup look = {t, keys, n, &b->mark};
+    b->mark = 0;
     if (n)
-        RLK_TRY(rlk_block_lookup(block, t, keys, n, &b->rows, found, err));
+        RLK_TRY(rlk_block_lookup(block, &look, &b->rows, found, err));
     RLK_TRY(decide_all(l, t, at, found, err));
     qsort_r(b->todo, b->n_todo, sizeof b->todo[0], compare_items, (void *)t);
     return 0;
@@ -209,10 +211,10 @@ put_in_order(struct rlk_batch *b, struct rlk_work *w, struct rlk_item *item,
     if (item->verdict == RLK_SAME)
         return 0;
     if (item->verdict == RLK_CLASH)
-        return rlk_item_end(item, RLK_FATE_CONFLICT, &item->failure, &b->arena,
+        return rlk_item_end(item, RLK_FATE_CONFLICT, item->failure, &b->arena,
                             err);
     if (item->verdict == RLK_REFUSE)
-        return rlk_item_end(item, RLK_FATE_REJECTED, &item->failure, &b->arena,
+        return rlk_item_end(item, RLK_FATE_REJECTED, item->failure, &b->arena,
                             err);
     if (item->hit && rlk_seen_has(&w->seen, item->local))
         return rlk_batch_end_second(b, item, err);

@@ -67,13 +67,27 @@ remove_folder(void **state)
 }
 
 static int
+start_with(enum rlk_fake_kind kind)
+{
+    memset(&run, 0, sizeof run);
+    run.conn = rlk_fake_open(kind);
+    rlk_fake_add_table(run.conn, &table);
+    return rlk_session_new(run.conn, NULL, &run.db, &run.err);
+}
+
+static int
 start(void **state)
 {
     (void)state;
-    memset(&run, 0, sizeof run);
-    run.conn = rlk_fake_open(RLK_FAKE_PLAIN);
-    rlk_fake_add_table(run.conn, &table);
-    return rlk_session_new(run.conn, NULL, &run.db, &run.err);
+    return start_with(RLK_FAKE_PLAIN);
+}
+
+/* With an engine that tells whether a look is still current. */
+static int
+start_fast(void **state)
+{
+    (void)state;
+    return start_with(RLK_FAKE_FAST);
 }
 
 static int
@@ -245,6 +259,43 @@ test_run__a_cut_body_loses_its_unfinished_batch_only(void **state)
 }
 
 static void
+test_run__what_a_look_saw_is_written_without_another(void **state)
+{
+    (void)state;
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":1}]"), 0);
+    (void)rlk_fake_trace(run.conn);
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":2},"
+                               "{\"code\":\"b\",\"n\":2}]"),
+                     0);
+    assert_counts(1, 1, 0, 0);
+    assert_string_equal(rlk_fake_trace(run.conn),
+                        "begin lookup commit begin start_write record t(1) "
+                        "update lock_keys key t.code(b) insert record t(2) "
+                        "commit");
+}
+
+/* The record that the look found is another by now. */
+static void
+rename_first(struct rlk_conn *c, void *arg)
+{
+    (void)arg;
+    rlk_fake_change(c, "t", 0, 1, rowlock_text("z"));
+}
+
+static void
+test_run__a_commit_between_look_and_write_is_seen(void **state)
+{
+    (void)state;
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":1}]"), 0);
+    rlk_fake_at(run.conn, "start_write", 1, rename_first, NULL, 0);
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":2}]"), 0);
+    assert_counts(1, 0, 0, 0);
+    assert_int_equal(rlk_fake_count(run.conn, "t"), 2);
+    assert_int_equal(rlk_fake_cell(run.conn, "t", 0, 2).u.i, 1);
+    assert_int_equal(rlk_fake_cell(run.conn, "t", 1, 2).u.i, 2);
+}
+
+static void
 test_run__a_target_to_be_made_waits_for_the_first_record(void **state)
 {
     (void)state;
@@ -272,6 +323,7 @@ int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define FAST(name) cmocka_unit_test_setup_teardown(name, start_fast, stop)
     const struct CMUnitTest tests[] = {
         TEST(test_run__counts_what_became_of_each_record),
         TEST(test_run__a_bad_record_is_rejected_alone_and_told_once),
@@ -281,6 +333,11 @@ main(void)
         TEST(test_run__a_cut_body_loses_its_unfinished_batch_only),
         TEST(test_run__a_target_to_be_made_waits_for_the_first_record),
         TEST(test_run__a_definition_that_does_not_fit_is_said_before_reading),
+        FAST(test_run__counts_what_became_of_each_record),
+        FAST(test_run__a_bad_record_is_rejected_alone_and_told_once),
+        FAST(test_run__a_body_that_runs_again_is_counted_once),
+        FAST(test_run__what_a_look_saw_is_written_without_another),
+        FAST(test_run__a_commit_between_look_and_write_is_seen),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -42,6 +42,7 @@ settle_one(struct passing *p, struct rlk_item *was, rowlock_error *err)
     rlk_batch_reset(p->b);
     p->b->n = 1;
     *now = *was;
+    now->failure = &p->b->failures[0];
     now->fate = RLK_FATE_OPEN;
     now->reason = NULL;
     RLK_TRY(rlk_batch_run(p->b, p->w, err));

@@ -96,6 +96,8 @@ commit(struct rlk_conn *c, rowlock_error *err)
     int rc = fake_step(f, "commit", err);
     if (rc)
         fake_store_copy(f, &f->saved[0], &f->now);
+    else
+        f->commits += f->epoch != 0;
     end(f);
     return rc;
 }
@@ -190,6 +192,14 @@ write_epoch(struct rlk_conn *c)
 }
 
 static int
+commit_mark(struct rlk_conn *c, uint64_t *ret, rowlock_error *err)
+{
+    (void)err;
+    *ret = fake_of(c)->commits + 1;
+    return 0;
+}
+
+static int
 lock_row(struct rlk_conn *c, const struct rlk_table *t, const rowlock_value *pk,
          enum rowlock_mode mode, int32_t wait_ms, rowlock_error *err)
 {
@@ -222,7 +232,7 @@ open_none(const struct rlk_open *o, struct rlk_conn **ret, rowlock_error *err)
     return rlk_fail(err, ROWLOCK_MISUSE, "open it with rlk_fake_open()");
 }
 
-#define FAKE_DRIVER(caps, marks, unlock, epoch, row)                          \
+#define FAKE_DRIVER(caps, marks, unlock, epoch, mark, row)                    \
     {                                                                         \
         .name = "fake", .capabilities = (caps), .open = open_none,            \
         .close = close_fake, .cancel = cancel, .begin = begin,                \
@@ -233,16 +243,16 @@ open_none(const struct rlk_open *o, struct rlk_conn **ret, rowlock_error *err)
         .start_write = fake_start_write, .insert = fake_insert,               \
         .update = fake_update, .remove = fake_remove, .held = held,           \
         .lock_mark = (marks), .unlock_to = (unlock), .sql = sql,              \
-        .write_epoch = (epoch), .lock_row = (row)                             \
+        .write_epoch = (epoch), .commit_mark = (mark), .lock_row = (row)      \
     }
 
 enum { ALL = RLK_CAN_LOCK_KEYS | RLK_CAN_LOCK_WEAKER | RLK_FREES_AT_SAVEPOINT };
 
 static const struct rlk_driver drivers[] = {
-    [RLK_FAKE_PLAIN] = FAKE_DRIVER(ALL, lock_mark, unlock_to, NULL, NULL),
-    [RLK_FAKE_FAST] =
-        FAKE_DRIVER(ALL, lock_mark, unlock_to, write_epoch, lock_row),
-    [RLK_FAKE_KEYLESS] = FAKE_DRIVER(0, NULL, NULL, NULL, NULL),
+    [RLK_FAKE_PLAIN] = FAKE_DRIVER(ALL, lock_mark, unlock_to, NULL, NULL, NULL),
+    [RLK_FAKE_FAST] = FAKE_DRIVER(ALL, lock_mark, unlock_to, write_epoch,
+                                  commit_mark, lock_row),
+    [RLK_FAKE_KEYLESS] = FAKE_DRIVER(0, NULL, NULL, NULL, NULL, NULL),
 };
 
 struct rlk_conn *

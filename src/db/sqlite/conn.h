@@ -393,6 +393,7 @@ struct rlk_sqlite {
     unsigned fork_generation;
     atomic_int cancelled;
     bool open_block, reading_sql;
+    uint32_t commits;    /* own, that wrote */
     const char *refused; /* by the authorizer: what the SQL wanted */
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
     void *on_wait_arg;

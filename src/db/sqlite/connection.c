@@ -336,6 +336,19 @@ write_epoch(struct rlk_conn *conn)
     return c->tx.writing ? c->tx.epoch : 0;
 }
 
+/* data_version tells others' commits only. Inside a transaction it is that of
+ * its snapshot. */
+static int
+commit_mark(struct rlk_conn *conn, uint64_t *ret, rowlock_error *err)
+{
+    struct rlk_sqlite *c = rlk_sqlite_of(conn);
+    int64_t others;
+    RLK_TRY(rlk_sqlite_ready(c, err));
+    RLK_TRY(rlk_sqlite_ask(c, RLK_OP_DATA_VERSION, &others, err));
+    *ret = (uint64_t)others << 32 | c->commits;
+    return 0;
+}
+
 const struct rlk_driver rlk_sqlite_driver = {
     .name = "sqlite",
     .capabilities =
@@ -363,5 +376,6 @@ const struct rlk_driver rlk_sqlite_driver = {
     .unlock_to = rlk_sqlite_unlock_to,
     .sql = rlk_sqlite_sql,
     .write_epoch = write_epoch,
+    .commit_mark = commit_mark,
     .lock_row = lock_row,
 };

@@ -316,6 +316,72 @@ test_lookup__finds_all_keys_in_one_snapshot(void **state)
     fixture_done(&f);
 }
 
+static void
+test_lookup__of_a_unique_key_trusts_the_record_of_the_key_before(void **state)
+{
+    (void)state;
+    fixture_init(&f, items);
+    struct rlk_conn *a = connect_to(&f);
+    const struct rlk_table *t = table_of(a, "item");
+    struct rlk_set by_n = {column_of(t, "n"), ID(20)};
+    struct rlk_set same = {column_of(t, "slug"), rowlock_text("b")};
+    struct rlk_set other = {column_of(t, "slug"), rowlock_text("c")};
+    struct rlk_set twice = {column_of(t, "name"), rowlock_text("two")};
+    struct rlk_match keys[] = {{&by_n, 1},  {&same, 1}, {&by_n, 1},
+                               {&other, 1}, {&by_n, 1}, {&twice, 1}};
+    int found[6];
+    stranger(&f, "INSERT INTO Item VALUES (0, 'two', 'z', 0, 0)");
+    begin(a);
+    assert_int_equal(a->driver->lookup(a, t, keys, 6, kept(0), found, &last),
+                     0);
+    assert_int_equal(found[1], found[0]);
+    assert_int_equal(kept(0)->rows[found[3]].values[0].u.i, 3);
+    assert_int_equal(kept(0)->rows[found[5]].values[0].u.i, 0); /* not unique */
+    rollback(a);
+    hang_up(a);
+    fixture_done(&f);
+}
+
+static uint64_t
+mark_of(struct rlk_conn *c)
+{
+    uint64_t mark = 0;
+    assert_int_equal(c->driver->commit_mark(c, &mark, &last), 0);
+    assert_true(mark);
+    return mark;
+}
+
+static void
+test_commit_mark__tells_every_commit_and_nothing_else(void **state)
+{
+    (void)state;
+    fixture_init(&f, items);
+    struct rlk_conn *a = connect_to(&f);
+    begin(a);
+    uint64_t mark = mark_of(a);
+    assert_int_equal(fetch(a, "item", ID(1), ROWLOCK_UPDATE, 0, 0), 0);
+    assert_int_equal(mark_of(a), mark);
+    assert_int_equal(a->driver->start_write(a, 0, &last), 0);
+    assert_int_equal(mark_of(a), mark);
+    assert_int_equal(save(a, "item", 0, "n", ID(11), 0), 0);
+    assert_int_equal(mark_of(a), mark);
+    rollback(a);
+    begin(a);
+    assert_int_equal(mark_of(a), mark);
+    stranger(&f, "UPDATE Item SET n = 21 WHERE id = 2");
+    assert_int_equal(a->driver->start_write(a, 0, &last), 0);
+    uint64_t second = mark_of(a);
+    assert_true(second != mark);
+    assert_int_equal(fetch(a, "item", ID(1), ROWLOCK_UPDATE, 0, 0), 0);
+    assert_int_equal(save(a, "item", 0, "n", ID(12), 0), 0);
+    commit(a);
+    begin(a);
+    assert_true(mark_of(a) != second);
+    rollback(a);
+    hang_up(a);
+    fixture_done(&f);
+}
+
 /* ---- savepoints ---- */
 
 static void
@@ -612,6 +678,8 @@ main(void)
         TEST(test_select__filters_orders_and_pages),
         TEST(test_prefix__takes_letters_of_patterns_as_they_are),
         TEST(test_lookup__finds_all_keys_in_one_snapshot),
+        TEST(test_lookup__of_a_unique_key_trusts_the_record_of_the_key_before),
+        TEST(test_commit_mark__tells_every_commit_and_nothing_else),
         TEST(test_savepoint__undoes_data_and_locks_since),
         TEST(test_savepoint__of_levels_without_writes_costs_sqlite_nothing),
         TEST(test_lock__excludes_the_other_session_but_not_readers),

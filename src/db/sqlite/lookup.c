@@ -3,6 +3,8 @@
  * transaction around the statements, unless the block's own one is open. */
 #include "conn.h"
 
+#include <string.h>
+
 enum { MANY = 64, FEW = 4 };
 
 static int
@@ -78,13 +80,52 @@ look_up(struct rlk_sqlite *c, const struct rlk_table *t,
     return rc;
 }
 
+/* Exactly the columns of a unique index that guards every record. */
+static bool
+is_unique(const struct rlk_table *t, const struct rlk_match *key)
+{
+    for (size_t i = 0; i < t->n_indexes; i++) {
+        const struct rlk_index *index = &t->indexes[i];
+        size_t n = 0;
+        while (n < key->n_columns && n < index->n_columns &&
+               index->columns[n] == key->columns[n].column)
+            n++;
+        if (index->unique && !index->partial && n == key->n_columns &&
+            n == index->n_columns)
+            return true;
+    }
+    return false;
+}
+
+/* The record that the key before has found has this one too: of a unique key
+ * there is no other, so nothing is asked. (An index may be finer than its
+ * column's collation, but not finer than BINARY.) */
+static bool
+is_found_too(const struct rlk_table *t, const struct rlk_row *row,
+             const struct rlk_match *key)
+{
+    for (size_t i = 0; i < key->n_columns; i++) {
+        uint32_t column = key->columns[i].column;
+        if (strcmp(t->columns[column].collation, "BINARY") != 0 ||
+            !rlk_value_same(row->values[column], key->columns[i].value))
+            return false;
+    }
+    return is_unique(t, key);
+}
+
 static int
 look_up_all(struct rlk_sqlite *c, const struct rlk_table *t,
             const struct rlk_match *keys, size_t n_keys, struct rlk_rows *rows,
             int *ret_found, rowlock_error *err)
 {
-    for (size_t i = 0; i < n_keys; i++)
-        RLK_TRY(look_up(c, t, &keys[i], rows, &ret_found[i], err));
+    int last = -1;
+    for (size_t i = 0; i < n_keys; i++) {
+        if (last >= 0 && is_found_too(t, &rows->rows[last], &keys[i]))
+            ret_found[i] = last;
+        else
+            RLK_TRY(look_up(c, t, &keys[i], rows, &ret_found[i], err));
+        last = ret_found[i];
+    }
     return 0;
 }
 

@@ -160,6 +160,7 @@ commit_writes(struct rlk_sqlite *c, rowlock_error *err)
     RLK_TRY(rowlock_locks_check(c->locks, err));
     RLK_TRY(rlk_sqlite_run(c, RLK_OP_COMMIT, 0, err));
     c->tx.writing = false;
+    c->commits++;
     return 0;
 }
 
