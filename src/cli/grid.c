@@ -50,24 +50,36 @@ column_width(const struct rlk_grid *grid, size_t column)
     return width;
 }
 
+enum { COLUMNS = 16 };
+
+/* No blanks at the end of a line. */
+static void
+print_row(const struct rlk_grid *grid, char *const *cells,
+          const size_t widths[COLUMNS], FILE *out)
+{
+    size_t last = grid->n_columns;
+    while (last > 1 && !*cells[last - 1])
+        last--;
+    for (size_t c = 0; c < last; c++) {
+        size_t width = width_of(cells[c]);
+        int pad = widths[c] > width ? (int)(widths[c] - width) : 0;
+        if (grid->right >> c & 1)
+            fprintf(out, "%*s%s", pad, "", cells[c]);
+        else
+            fprintf(out, "%s%*s", cells[c], c + 1 < last ? pad : 0, "");
+        fputs(c + 1 < last ? "  " : "\n", out);
+    }
+}
+
 void
 rlk_grid_print(const struct rlk_grid *grid, FILE *out)
 {
-    size_t widths[16] = {0};
+    size_t widths[COLUMNS] = {0};
     size_t n = grid->n_columns;
-    for (size_t c = 0; c < n && c < 16; c++)
+    for (size_t c = 0; c < n && c < COLUMNS; c++)
         widths[c] = column_width(grid, c);
-    for (size_t row = 0; row + n <= grid->n_cells; row += n) {
-        size_t last = n; /* no blanks at the end of a line */
-        while (last > 1 && !*grid->cells[row + last - 1])
-            last--;
-        for (size_t c = 0; c < last; c++) {
-            const char *cell = grid->cells[row + c];
-            size_t pad = c + 1 < last ? widths[c] - width_of(cell) + 2 : 0;
-            fprintf(out, "%s%*s", cell, (int)pad, "");
-        }
-        fputc('\n', out);
-    }
+    for (size_t row = 0; row + n <= grid->n_cells; row += n)
+        print_row(grid, &grid->cells[row], widths, out);
 }
 
 void

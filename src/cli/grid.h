@@ -6,12 +6,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/memory.h"
 
 struct rlk_grid {
     size_t n_columns;
+    uint32_t right; /* bit i: column i is lined up at its right, for numbers */
     size_t n_cells, cap;
     char **cells; /* row by row, in the arena */
     struct rlk_arena arena;

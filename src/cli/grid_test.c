@@ -9,10 +9,12 @@
 
 #include <cmocka.h>
 
+static uint32_t right;
+
 static void
 check_printed(const char *const *cells, size_t n, const char *expected)
 {
-    struct rlk_grid grid = {.n_columns = 3};
+    struct rlk_grid grid = {.n_columns = 3, .right = right};
     for (size_t i = 0; i < n; i++)
         rlk_grid_add(&grid, cells[i]);
     char *text;
@@ -54,6 +56,20 @@ test_grid__what_would_steer_a_terminal_is_made_visible(void **state)
     check_printed(cells, 3, "a\\x1b[m  \\x0a  \\x9bm\\xff\n");
 }
 
+static void
+test_grid__numbers_line_up_at_their_right(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {"A", "SUM", "N", "a", "1,000",
+                                        "",  "b",   "7", "12"};
+    right = 1 << 1 | 1 << 2;
+    check_printed(cells, 9,
+                  "A    SUM   N\n"
+                  "a  1,000\n"
+                  "b      7  12\n");
+    right = 0;
+}
+
 int
 main(void)
 {
@@ -62,6 +78,7 @@ main(void)
         cmocka_unit_test(test_grid__no_line_ends_with_blanks),
         cmocka_unit_test(
             test_grid__what_would_steer_a_terminal_is_made_visible),
+        cmocka_unit_test(test_grid__numbers_line_up_at_their_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
