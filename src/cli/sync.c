@@ -9,6 +9,7 @@
 
 #include "cli/dry.h"
 #include "cli/interrupt.h"
+#include "cli/keep.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/speak.h"
@@ -89,6 +90,7 @@ struct sync {
     const struct rlk_args *args;
     struct rlk_definition *definition;
     struct rlk_target target;
+    struct rlk_history history;
     struct rlk_progress progress;
     struct rlk_sync_report report;
     bool json, dry;
@@ -115,15 +117,23 @@ say_waiting(const rowlock_wait_notice *notice, void *arg)
 }
 
 static int
-open_target(const struct rlk_definition *d, rowlock_db **ret, void *arg,
-            rowlock_error *err)
+open_target(const struct rlk_definition *d, bool make, rowlock_db **ret,
+            void *arg, rowlock_error *err)
 {
     struct sync *s = arg;
-    RLK_TRY(s->dry ? rlk_target_look(&s->target, d, err)
-                   : rlk_target_open(&s->target, d, err));
+    RLK_TRY(s->dry ? rlk_target_look(&s->target, d, make, err)
+                   : rlk_target_open(&s->target, d, make, err));
     rlk_interrupt_watch(cancel, s);
     *ret = s->target.db;
     return 0;
+}
+
+static void
+begin_history(bool fits, void *arg)
+{
+    struct sync *s = arg;
+    rlk_progress_clear(&s->progress);
+    rlk_keep_begin(&s->history, &s->target, s->definition, fits);
 }
 
 static void
@@ -288,19 +298,23 @@ say_unshown(const struct sync *s)
         rlk_speak("%s more like these; --json lists all", text);
 }
 
-static int
-say_failure(struct sync *s, const rowlock_error *err)
+static void
+say_failure(struct sync *s, int status, const rowlock_error *err)
 {
-    int signal = rlk_interrupted();
     if (s->report.records && !s->json)
         print_summary(s);
-    if (signal)
+    if (status > RLK_EXIT_SIGNAL)
         rlk_speak("sync: interrupted; %s",
                   s->dry ? "nothing was written" : "what is committed stays");
     else
         rlk_speak_error(s->report.definition_wrong ? NULL : "sync", err);
-    if (signal)
-        return RLK_EXIT_SIGNAL + signal;
+}
+
+static int
+status_of_failure(const struct sync *s, const rowlock_error *err)
+{
+    if (rlk_interrupted())
+        return RLK_EXIT_SIGNAL + rlk_interrupted();
     if (s->report.definition_wrong)
         return RLK_EXIT_USAGE;
     if (s->target.running)
@@ -323,16 +337,32 @@ status_of(const struct rlk_sync_report *r, bool dry)
     return dry && (r->created || r->updated) ? RLK_EXIT_PENDING : RLK_EXIT_DONE;
 }
 
-static int
-report(struct sync *s, int rc, const rowlock_error *err)
+/* err: NULL when the run went through. */
+static void
+report(struct sync *s, int status, const rowlock_error *err)
 {
-    rlk_progress_clear(&s->progress);
     say_unshown(s);
     if (s->json)
-        print_json(s, rc ? err : NULL);
-    else if (!rc)
+        print_json(s, err);
+    else if (!err)
         print_summary(s);
-    return rc ? say_failure(s, err) : status_of(&s->report, s->dry);
+    if (err)
+        say_failure(s, status, err);
+}
+
+static void
+end_history(struct sync *s, int status, const rowlock_error *err)
+{
+    bool interrupted = status > RLK_EXIT_SIGNAL;
+    const struct rlk_history_end end = {
+        .status = interrupted ? RLK_RUN_INTERRUPTED
+                  : err       ? RLK_RUN_FAILED
+                              : RLK_RUN_DONE,
+        .exit_status = status,
+        .report = &s->report,
+        .error = err && !interrupted ? err->message : NULL,
+    };
+    rlk_keep_end(&s->history, &end);
 }
 
 static int
@@ -341,6 +371,7 @@ run_definition(struct sync *s)
     rowlock_error err = {0};
     struct rlk_sync_options o = {
         .open_target = open_target,
+        .on_target = s->dry ? NULL : begin_history,
         .on_left = take_left,
         .on_progress = take_progress,
         .on_change = s->dry ? take_change : NULL,
@@ -351,9 +382,14 @@ run_definition(struct sync *s)
     rlk_progress_start(&s->progress);
     rlk_interrupt_watch(cancel, s);
     int rc = rlk_sync_run(s->definition, &o, &s->report, &err);
+    int status =
+        rc ? status_of_failure(s, &err) : status_of(&s->report, s->dry);
+    rlk_progress_clear(&s->progress);
+    end_history(s, status, rc ? &err : NULL);
     rlk_interrupt_unwatch();
     rlk_target_close(&s->target);
-    return report(s, rc, &err);
+    report(s, status, rc ? &err : NULL);
+    return status;
 }
 
 static int

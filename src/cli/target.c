@@ -45,13 +45,15 @@ describe(const struct rlk_definition *d, struct rlk_arena *arena,
     return 0;
 }
 
-/* ret_sql: NULL creates what is missing; else it is only said. */
+/* ret_sql: NULL creates what is missing; else it is only said, NULL in *ret_sql
+ * when nothing is. */
 static int
-create(const char *path, const struct rlk_definition *d, char **ret_sql,
-       rowlock_error *err)
+create(const struct rlk_definition *d, char **ret_sql, rowlock_error *err)
 {
     struct rlk_arena arena = {0};
     struct rlk_new_table table;
+    const char *path;
+    RLK_TRY(rlk_front_path(d->database.text, &path, err));
     int rc = describe(d, &arena, &table, err);
     if (!rc)
         rc = ret_sql ? rlk_sqlite_create_look(path, &table, ret_sql, err)
@@ -61,7 +63,7 @@ create(const char *path, const struct rlk_definition *d, char **ret_sql,
 }
 
 /* Held by an owner of its own, since the session's locks end with each block.
- */
+ * The rows of rowlock_runs have integer keys, and their locks other names. */
 static int
 take_run(struct rlk_target *t, const struct rlk_definition *d,
          rowlock_error *err)
@@ -87,32 +89,33 @@ take_run(struct rlk_target *t, const struct rlk_definition *d,
 }
 
 int
-rlk_target_open(struct rlk_target *t, const struct rlk_definition *d,
+rlk_target_open(struct rlk_target *t, const struct rlk_definition *d, bool make,
                 rowlock_error *err)
 {
-    const char *url = d->database.text;
-    const char *path = strncmp(url, "sqlite:", 7) == 0 ? url + 7 : url;
+    char *sql RLK_AUTOFREE = NULL;
+    if (d->create_table)
+        RLK_TRY(create(d, make ? NULL : &sql, err));
+    if (sql)
+        return 0;
     snprintf(t->label, sizeof t->label, "rowlock sync %s", d->name.text);
     rowlock_options o = ROWLOCK_OPTIONS_INIT;
     o.label = t->label;
     o.wait_ms = d->wait_ms > 0 ? d->wait_ms : 1; /* for side effects */
     o.on_wait = t->on_wait;
     o.on_wait_arg = t->arg;
-    if (d->create_table)
-        RLK_TRY(create(path, d, NULL, err));
-    RLK_TRY(rowlock_open(url, &o, &t->db, err));
+    RLK_TRY(rowlock_open(d->database.text, &o, &t->db, err));
     return take_run(t, d, err);
 }
 
 int
-rlk_target_look(struct rlk_target *t, const struct rlk_definition *d,
+rlk_target_look(struct rlk_target *t, const struct rlk_definition *d, bool make,
                 rowlock_error *err)
 {
-    const char *path;
     char *sql RLK_AUTOFREE = NULL;
-    RLK_TRY(rlk_front_path(d->database.text, &path, err));
     if (d->create_table)
-        RLK_TRY(create(path, d, &sql, err));
+        RLK_TRY(create(d, &sql, err));
+    if (sql && !make)
+        return 0;
     return rlk_front_look(d->database.text, sql, &t->db, err);
 }
 

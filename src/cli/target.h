@@ -20,12 +20,14 @@ struct rlk_target {
     void *arg;
 };
 
+/* make: creates what is missing, where create_table is set; else db stays NULL
+ * then. */
 int rlk_target_open(struct rlk_target *t, const struct rlk_definition *d,
-                    rowlock_error *err);
+                    bool make, rowlock_error *err);
 /* For a dry run: to look only, without the run lock. What is missing and would
  * be made is made in memory. */
 int rlk_target_look(struct rlk_target *t, const struct rlk_definition *d,
-                    rowlock_error *err);
+                    bool make, rowlock_error *err);
 /* Safe in a signal handler once rlk_target_open() has returned. */
 void rlk_target_cancel(struct rlk_target *t);
 void rlk_target_close(struct rlk_target *t);

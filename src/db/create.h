@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Making a SQLite database and a table, for the quick start of an import. The
- * record API writes no DDL; this is done beside it, before a session opens. */
+ * Making a SQLite database and a table: for the quick start of an import, and
+ * for the history of its runs. The record API writes no DDL; this is done
+ * beside it. */
 #ifndef RLK_DB_CREATE_H
 #define RLK_DB_CREATE_H
 

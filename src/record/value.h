@@ -61,7 +61,8 @@ rowlock_value rlk_number_print(rowlock_value value,
  * number. */
 bool rlk_json_number_is_exact(rowlock_value text);
 
-/* A TIMESTAMP, DATE or TIME in microseconds; false: it is none. */
+/* A TIMESTAMP, DATE or TIME in microseconds, dates counted from 0001-01-01;
+ * false: it is none. */
 bool rlk_time_read(enum rlk_column_type type, rowlock_value value,
                    int64_t *ret_us);
 

@@ -5,7 +5,11 @@
  * docs/definition.md. Next: definition_source.c,
  * definition_http.c, definition_fields.c. */
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "base/text.h"
 #include "sync/definition_read.h"
@@ -341,16 +345,23 @@ start(const char *path, struct rlk_definition **ret, rowlock_error *err)
     return 0;
 }
 
-/* bytes: NULL to read the file. */
-static int
-read_definition(const char *path, const char *bytes, size_t len,
-                struct rlk_definition **ret, rowlock_error *err)
+static void
+take_hash(struct rlk_definition *d, const char *bytes, size_t len)
+{
+    XXH128_hash_t hash = XXH3_128bits(bytes, len);
+    snprintf(d->hash, sizeof d->hash, "%016llx%016llx",
+             (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+}
+
+int
+rlk_definition_parse(const char *path, const char *bytes, size_t len,
+                     struct rlk_definition **ret, rowlock_error *err)
 {
     struct rlk_definition *d = NULL;
     struct rlk_yaml *root = NULL;
     RLK_TRY(start(path, &d, err));
-    int rc = bytes ? rlk_yaml_parse(path, bytes, len, &d->arena, &root, err)
-                   : rlk_yaml_read(path, &d->arena, &root, err);
+    take_hash(d, bytes, len);
+    int rc = rlk_yaml_parse(path, bytes, len, &d->arena, &root, err);
     struct rlk_reading r = {d, err};
     if (!rc)
         rc = read_tree(&r, root);
@@ -365,14 +376,10 @@ int
 rlk_definition_read(const char *path, struct rlk_definition **ret,
                     rowlock_error *err)
 {
-    return read_definition(path, NULL, 0, ret, err);
-}
-
-int
-rlk_definition_parse(const char *path, const char *bytes, size_t len,
-                     struct rlk_definition **ret, rowlock_error *err)
-{
-    return read_definition(path, bytes, len, ret, err);
+    char *RLK_AUTOFREE bytes = NULL;
+    size_t len = 0;
+    RLK_TRY(rlk_yaml_load(path, &bytes, &len, err));
+    return rlk_definition_parse(path, bytes, len, ret, err);
 }
 
 void

@@ -88,6 +88,7 @@ struct rlk_match_key {
 struct rlk_definition {
     struct rlk_arena arena; /* holds all below */
     const char *path;
+    char hash[33]; /* XXH3 of the file's bytes: not of what ${...} stands for */
     struct rlk_said name;
     struct rlk_said database; /* a path or sqlite:PATH; made absolute or
                                  relative to the working directory */

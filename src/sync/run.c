@@ -25,12 +25,16 @@ struct run {
 };
 
 static int
-open_target(struct run *r, rowlock_error *err)
+open_target(struct run *r, bool make, rowlock_error *err)
 {
-    RLK_TRY(r->o->open_target(r->d, &r->work.db, r->o->arg, err));
+    RLK_TRY(r->o->open_target(r->d, make, &r->work.db, r->o->arg, err));
+    if (!r->work.db)
+        return 0;
     int rc = rlk_plan_make(r->d, r->work.db, &r->arena, &r->plan, err);
     r->report->definition_wrong =
         rc == ROWLOCK_UNDEFINED || rc == ROWLOCK_UNSUPPORTED;
+    if (r->o->on_target)
+        r->o->on_target(rc == 0, r->o->arg);
     return rc;
 }
 
@@ -128,7 +132,7 @@ read_one(struct run *r, rowlock_error *err)
         return 0;
     }
     if (!r->work.db)
-        RLK_TRY(open_target(r, err));
+        RLK_TRY(open_target(r, true, err));
     return rlk_batch_add(r->batch, &r->plan, &remote, what, err);
 }
 
@@ -161,14 +165,13 @@ run_batch(struct run *r, rowlock_error *err)
 static int
 run_all(struct run *r, rowlock_error *err)
 {
-    if (!r->d->create_table)
-        RLK_TRY(open_target(r, err));
+    RLK_TRY(open_target(r, false, err));
     RLK_TRY(open_source(r, err));
     while (!r->ended)
         RLK_TRY(run_batch(r, err));
     RLK_TRY(rlk_later_settle(&r->later, &r->work, r->batch, finish, r, err));
-    return r->work.db ? 0
-                      : open_target(r, err); /* an empty list makes a table */
+    return r->work.db ? 0 /* an empty list makes a table too */
+                      : open_target(r, true, err);
 }
 
 static void

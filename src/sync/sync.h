@@ -37,11 +37,15 @@ struct rlk_sync_change {         /* what a dry run would write */
 };
 
 struct rlk_sync_options {
-    /* Answers a session on the target, creating database and table where the
-     * definition says so. It stays the caller's, and must live until the run
-     * has ended. */
-    int (*open_target)(const struct rlk_definition *d, rowlock_db **ret,
-                       void *arg, rowlock_error *err);
+    /* Answers a session on the target. It stays the caller's, and must live
+     * until the run has ended. make: create database and table where they are
+     * missing and the definition says so; else *ret stays NULL then. */
+    int (*open_target)(const struct rlk_definition *d, bool make,
+                       rowlock_db **ret, void *arg, rowlock_error *err);
+    /* Once the target is open, before the source is asked (where the table was
+     * made: before the first record is written). fits: the definition fits the
+     * table; else the run fails. May be NULL. */
+    void (*on_target)(bool fits, void *arg);
     /* After the commit of the batch it was in; conflicts at the end. May be
      * NULL. */
     void (*on_left)(const struct rlk_sync_left *left, void *arg);

@@ -251,17 +251,20 @@ read_file(int fd, const char *path, char *bytes, size_t *ret_len,
 }
 
 int
-rlk_yaml_read(const char *path, struct rlk_arena *arena, struct rlk_yaml **ret,
-              rowlock_error *err)
+rlk_yaml_load(const char *path, char **ret, size_t *ret_len, rowlock_error *err)
 {
-    size_t len = 0;
-    char *RLK_AUTOFREE bytes = rlk_calloc(RLK_YAML_BYTES + 1, 1);
+    char *bytes = rlk_calloc(RLK_YAML_BYTES + 1, 1);
     if (!bytes)
         return rlk_out_of_memory(err);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return rlk_fail_errno(err, ROWLOCK_IO, "could not open '%.120s'", path);
-    int rc = read_file(fd, path, bytes, &len, err);
-    close(fd);
-    return rc ? rc : rlk_yaml_parse(path, bytes, len, arena, ret, err);
+    int rc = fd < 0 ? rlk_fail_errno(err, ROWLOCK_IO, "could not open '%.120s'",
+                                     path)
+                    : read_file(fd, path, bytes, ret_len, err);
+    if (fd >= 0)
+        close(fd);
+    if (rc)
+        rlk_free(bytes);
+    else
+        *ret = bytes;
+    return rc;
 }

@@ -39,8 +39,9 @@ struct rlk_yaml {
 int rlk_yaml_parse(const char *name, const char *bytes, size_t len,
                    struct rlk_arena *arena, struct rlk_yaml **ret,
                    rowlock_error *err);
-int rlk_yaml_read(const char *path, struct rlk_arena *arena,
-                  struct rlk_yaml **ret, rowlock_error *err);
+/* A file's bytes, for rlk_free(). */
+int rlk_yaml_load(const char *path, char **ret, size_t *ret_len,
+                  rowlock_error *err);
 
 /* Starts an error with the place before it. */
 int rlk_yaml_fail(const char *name, struct rlk_spot at, rowlock_error *err,
