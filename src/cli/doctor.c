@@ -1,46 +1,58 @@
 /* SPDX-License-Identifier: MIT
- * rowlock doctor: what is well with a database, what is not, what to type. The
- * looking is done in src/db/sqlite/doctor.c; the lock table is asked here. */
+ * rowlock doctor: what is well with a database, or with a definition and its
+ * database, what is not, what to type. The looking is done in
+ * src/db/sqlite/doctor.c and src/sync/check.c; the lock table is asked here.
+ * Next: doctor_definition.c. */
+#include "cli/doctor.h"
+
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "cli/database.h"
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/speak.h"
-#include "db/sqlite/doctor.h"
 #include "rowlock/rowlock.h"
 
 static int run_doctor(const struct rlk_args *args);
 
 const struct rlk_command rlk_command_doctor = {
     .name = "doctor",
-    .summary = "look a database over, and say what to do",
-    .operands = "DATABASE",
+    .summary = "look a database or a definition over, and say what to do",
+    .operands = "DATABASE|DEFINITION",
     .min_operands = 1,
     .max_operands = 1,
     .description =
         "Looks at the versions, the file system, the rights, the journal mode, "
         "the tables and the lock table, and prints one line for each: ok, "
         "warn (it works, but ...) or bad (Rowlock refuses to work like this), "
-        "then what follows from it and what to do. It writes nothing, but "
-        "with --fix, which switches the database to WAL when no other program "
-        "is in its way.",
+        "then what follows from it and what to do.\n"
+        "\n"
+        "Of a DEFINITION (see rowlock help sync) its database is looked at, "
+        "and "
+        "then the definition beside its table: match keys without a unique "
+        "index, with the statement that makes it; columns that must not be "
+        "NULL and that no field fills, with a line for each; triggers, types, "
+        "parents, modes that never write. The source is not asked.\n"
+        "\n"
+        "A file is a database when it begins like one (or is empty), and a "
+        "definition when its name ends in .yaml or .yml or it reads as a map "
+        "of keys; sqlite:PATH is always a database.\n"
+        "\n"
+        "It writes nothing, but with --fix, which switches the database to WAL "
+        "when no other program is in its way.",
     .options = {{.name = "fix", .help = "switch the journal mode to WAL"}},
-    .examples = {{"doctor app.db", "look only"},
-                 {"doctor app.db --fix", "make it fit for Rowlock"},
+    .examples = {{"doctor app.db --fix", "make it fit for Rowlock"},
+                 {"doctor regions.yaml", "look before the first sync"},
                  {"doctor app.db | grep -v ^ok", "only what needs care"}},
     .statuses = {{"1", "something is bad"}, RLK_STATUS_NOT_LOCKED},
     .run = run_doctor,
 };
 
-struct report {
-    bool coloured, started, bad;
-};
-
 /* Nothing is printed of a file that is no database. */
 static void
-start(struct report *report)
+start(struct rlk_doctor_report *report)
 {
     if (!report->started)
         printf("%s%-4s%s  rowlock %s\n", report->coloured ? "\033[32m" : "",
@@ -48,12 +60,38 @@ start(struct report *report)
     report->started = true;
 }
 
+/* Words in lines below the finding. */
 static void
-print_finding(const struct rlk_finding *finding, void *arg)
+print_follows(const char *text)
+{
+    RLK_AUTOBUF struct rlk_buf visible = {0};
+    rlk_buf_visible(&visible, text);
+    printf("      ");
+    rlk_help_fill(stdout, visible.ptr ? visible.ptr : "", 6, 6);
+}
+
+/* Each line as it is to be typed. */
+static void
+print_todo(const char *text)
+{
+    const char *mark = "->";
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        RLK_AUTOFREE char *line = rlk_strndup(text, len);
+        RLK_AUTOBUF struct rlk_buf visible = {0};
+        rlk_buf_visible(&visible, line ? line : "");
+        printf("      %s %s\n", mark, visible.ptr ? visible.ptr : "");
+        text += len + (text[len] != 0);
+        mark = "  ";
+    }
+}
+
+void
+rlk_doctor_print(const struct rlk_finding *finding, void *arg)
 {
     static const char *const grades[] = {"ok", "warn", "bad"};
     static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
-    struct report *report = arg;
+    struct rlk_doctor_report *report = arg;
     RLK_AUTOBUF struct rlk_buf what = {0};
     start(report);
     report->bad = report->bad || finding->grade == RLK_GRADE_BAD;
@@ -61,29 +99,23 @@ print_finding(const struct rlk_finding *finding, void *arg)
     printf("%s%-4s%s  %s\n", report->coloured ? colours[finding->grade] : "",
            grades[finding->grade], report->coloured ? "\033[0m" : "",
            what.ptr ? what.ptr : "");
-    if (*finding->follows) {
-        printf("      ");
-        rlk_help_fill(stdout, finding->follows, 6, 6);
-    }
-    if (*finding->todo) {
-        rlk_buf_clear(&what);
-        rlk_buf_visible(&what, finding->todo);
-        printf("      -> %s\n", what.ptr ? what.ptr : "");
-    }
+    if (*finding->follows)
+        print_follows(finding->follows);
+    print_todo(finding->todo);
 }
 
 static void
-tell(struct report *report, enum rlk_grade grade, const char *what,
+tell(struct rlk_doctor_report *report, enum rlk_grade grade, const char *what,
      const char *follows)
 {
     struct rlk_finding finding = {grade, what, follows, ""};
-    print_finding(&finding, report);
+    rlk_doctor_print(&finding, report);
 }
 
 /* How many sessions and locks there are; the list holds locks only, so a
  * session that holds nothing is not seen. */
 static void
-count_locks(struct report *report, rowlock_locks *locks)
+count_locks(struct rlk_doctor_report *report, rowlock_locks *locks)
 {
     rowlock_lock_info *list;
     size_t n, n_waiting = 0;
@@ -102,7 +134,7 @@ count_locks(struct report *report, rowlock_locks *locks)
 }
 
 static void
-examine_lock_table(struct report *report, const char *path)
+examine_lock_table(struct rlk_doctor_report *report, const char *path)
 {
     rowlock_locks_options o = ROWLOCK_LOCKS_OPTIONS_INIT;
     o.label = "rowlock doctor";
@@ -124,26 +156,44 @@ examine_lock_table(struct report *report, const char *path)
 }
 
 static int
-examine(const struct rlk_args *args, struct report *report, rowlock_error *err)
+fix(const char *path, rowlock_error *err)
 {
-    const char *path;
     int switched = 0;
-    RLK_TRY(rlk_database_path(rlk_args_operand(args, 0), &path, err));
-    if (rlk_args_has(args, "fix"))
-        RLK_TRY(rlk_doctor_switch_to_wal(path, &switched, err));
+    RLK_TRY(rlk_doctor_switch_to_wal(path, &switched, err));
     if (switched)
         rlk_speak("switched \"%s\" to WAL", path);
-    struct rlk_doctor doctor = {path, print_finding, report};
-    RLK_TRY(rlk_doctor_examine(&doctor, err));
-    examine_lock_table(report, path);
     return 0;
+}
+
+int
+rlk_doctor_database(const struct rlk_doctor *doctor, bool fixed,
+                    rowlock_error *err)
+{
+    if (fixed)
+        RLK_TRY(fix(doctor->path, err));
+    RLK_TRY(rlk_doctor_examine(doctor, err));
+    examine_lock_table(doctor->arg, doctor->path);
+    return 0;
+}
+
+static int
+examine(const struct rlk_args *args, struct rlk_doctor_report *report,
+        rowlock_error *err)
+{
+    const char *operand = rlk_args_operand(args, 0), *path;
+    bool fixed = rlk_args_has(args, "fix");
+    if (rlk_doctor_is_definition(operand))
+        return rlk_doctor_definition(operand, fixed, report, err);
+    RLK_TRY(rlk_database_path(operand, &path, err));
+    struct rlk_doctor doctor = {path, NULL, rlk_doctor_print, report};
+    return rlk_doctor_database(&doctor, fixed, err);
 }
 
 static int
 run_doctor(const struct rlk_args *args)
 {
     rowlock_error err = {0};
-    struct report report = {.coloured = rlk_speak_coloured(stdout)};
+    struct rlk_doctor_report report = {.coloured = rlk_speak_coloured(stdout)};
     if (examine(args, &report, &err))
         return rlk_speak_failure(args, &err);
     return report.bad ? RLK_EXIT_FAILED : RLK_EXIT_DONE;

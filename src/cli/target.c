@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "db/create.h"
 #include "front/front.h"
 
 static const char *
@@ -21,10 +20,9 @@ declared_type(int type)
     return types[type];
 }
 
-/* The table that would be made, in arena. */
-static int
-describe(const struct rlk_definition *d, struct rlk_arena *arena,
-         struct rlk_new_table *ret, rowlock_error *err)
+int
+rlk_target_describe(const struct rlk_definition *d, struct rlk_arena *arena,
+                    struct rlk_new_table *ret, rowlock_error *err)
 {
     struct rlk_new_column *columns =
         rlk_arena_alloc(arena, d->n_fields, sizeof *columns);
@@ -54,7 +52,7 @@ create(const struct rlk_definition *d, char **ret_sql, rowlock_error *err)
     struct rlk_new_table table;
     const char *path;
     RLK_TRY(rlk_front_path(d->database.text, &path, err));
-    int rc = describe(d, &arena, &table, err);
+    int rc = rlk_target_describe(d, &arena, &table, err);
     if (!rc)
         rc = ret_sql ? rlk_sqlite_create_look(path, &table, ret_sql, err)
                      : rlk_sqlite_create(path, &table, err);
@@ -114,9 +112,11 @@ rlk_target_look(struct rlk_target *t, const struct rlk_definition *d, bool make,
     char *sql RLK_AUTOFREE = NULL;
     if (d->create_table)
         RLK_TRY(create(d, &sql, err));
+    t->is_new = sql != NULL;
     if (sql && !make)
         return 0;
-    return rlk_front_look(d->database.text, sql, &t->db, err);
+    struct rlk_look how = {.schema = sql, .unfit = t->unfit};
+    return rlk_front_look(d->database.text, &how, &t->db, err);
 }
 
 void

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "db/create.h"
 #include "rowlock/rowlock.h"
 #include "sync/definition.h"
 
@@ -15,6 +16,8 @@ struct rlk_target {
     rowlock_db *db;     /* NULL until it is open */
     rowlock_locks *run; /* holds the definition's run lock */
     bool running;       /* opening failed: another run has that lock */
+    bool unfit;         /* looks also at what a run would be refused in */
+    bool is_new;        /* looked at: the table is not there yet */
     char label[32];
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
     void *arg;
@@ -31,5 +34,9 @@ int rlk_target_look(struct rlk_target *t, const struct rlk_definition *d,
 /* Safe in a signal handler once rlk_target_open() has returned. */
 void rlk_target_cancel(struct rlk_target *t);
 void rlk_target_close(struct rlk_target *t);
+/* The table that create_table would make, in arena: a column a field, an index
+ * a match key. */
+int rlk_target_describe(const struct rlk_definition *d, struct rlk_arena *arena,
+                        struct rlk_new_table *ret, rowlock_error *err);
 
 #endif

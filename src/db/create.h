@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 struct rlk_new_column {
     const char *name, *type;
@@ -34,6 +35,10 @@ struct rlk_new_table {
  * lacks the table). On failure no table was made. */
 int rlk_sqlite_create(const char *path, const struct rlk_new_table *t,
                       rowlock_error *err);
+
+/* Adds the statement that makes one of the table's indexes. */
+void rlk_sqlite_add_index_sql(struct rlk_buf *buf,
+                              const struct rlk_new_table *t, size_t index);
 
 /* What rlk_sqlite_create() would do: *ret is NULL when the table is there,
  * else the SQL that would make it, for rlk_free(). Nothing is written.

@@ -78,8 +78,9 @@ struct rlk_table { /* owned by the connection; a pointer stays valid until its
     const char *name; /* as the catalogue spells it */
     const struct rlk_column *columns;
     size_t n_columns;
-    const uint32_t *primary_key;     /* positions, in key order */
-    size_t n_primary_key;            /* at least 1: others are refused */
+    const uint32_t *primary_key; /* positions, in key order */
+    size_t n_primary_key;        /* at least 1: others are refused */
+    bool numbers_records; /* a new record without a primary key gets one */
     const struct rlk_index *indexes; /* without the primary key */
     size_t n_indexes;
     const struct rlk_foreign_key *foreign_keys;
@@ -155,6 +156,8 @@ struct rlk_open {
     void *on_wait_arg;
     bool look_only;     /* nothing can be locked or written, and no file comes
                            into being: for dry runs */
+    bool unfit;         /* with look_only: also a database that blocks are
+                           refused in, such as one of another journal mode */
     const char *schema; /* with look_only: SQL that makes a database in memory,
                            which is looked at in place of target; or NULL */
 };
@@ -274,6 +277,11 @@ struct rlk_driver {
     int (*lock_row)(struct rlk_conn *c, const struct rlk_table *t,
                     const rowlock_value *pk, enum rowlock_mode mode,
                     int32_t wait_ms, rowlock_error *err);
+    /* Does a lookup() by these columns read the whole table? NULL: the table's
+     * indexes tell. Works in and outside a block. */
+    int (*scans)(struct rlk_conn *c, const struct rlk_table *t,
+                 const uint32_t *columns, size_t n_columns, bool *ret,
+                 rowlock_error *err);
 };
 
 struct rlk_conn {

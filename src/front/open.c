@@ -82,10 +82,12 @@ open_session(const struct rlk_open *request, const rowlock_options *options,
 }
 
 int
-rlk_front_look(const char *url, const char *schema, rowlock_db **ret,
+rlk_front_look(const char *url, const struct rlk_look *how, rowlock_db **ret,
                rowlock_error *err)
 {
-    struct rlk_open request = {.look_only = true, .schema = schema};
+    struct rlk_open request = {.look_only = true,
+                               .unfit = how && how->unfit,
+                               .schema = how ? how->schema : NULL};
     RLK_TRY(rlk_front_path(url, &request.target, err));
     return open_session(&request, NULL, ret, err);
 }

@@ -38,6 +38,11 @@ struct rlk_lookup {
 int rlk_block_lookup(rowlock_block *b, const struct rlk_lookup *look,
                      struct rlk_rows *ret, int *ret_found, rowlock_error *err);
 
+/* Does a lookup by these columns read the whole table? */
+int rlk_session_scans(rowlock_db *db, const struct rlk_table *table,
+                      const uint32_t *columns, size_t n_columns, bool *ret,
+                      rowlock_error *err);
+
 /* What is about to be written: old is NULL for a new record, set is NULL for
  * a delete. */
 struct rlk_write {

@@ -132,6 +132,32 @@ rlk_session_table(rowlock_db *db, const char *name,
     return 0;
 }
 
+static bool
+is_among(const uint32_t *columns, size_t n_columns, uint32_t column)
+{
+    for (size_t i = 0; i < n_columns; i++)
+        if (columns[i] == column)
+            return true;
+    return false;
+}
+
+int
+rlk_session_scans(rowlock_db *db, const struct rlk_table *table,
+                  const uint32_t *columns, size_t n_columns, bool *ret,
+                  rowlock_error *err)
+{
+    if (db->driver->scans)
+        return db->driver->scans(db->conn, table, columns, n_columns, ret, err);
+    *ret = !is_among(columns, n_columns, table->primary_key[0]);
+    for (size_t i = 0; i < table->n_indexes; i++) {
+        const struct rlk_index *index = &table->indexes[i];
+        if (!index->partial && index->n_columns &&
+            is_among(columns, n_columns, index->columns[0]))
+            *ret = false;
+    }
+    return 0;
+}
+
 static int
 no_such_column(const struct rlk_table *table, const char *name,
                rowlock_error *err)

@@ -215,6 +215,54 @@ test_utf16_database__gives_and_compares_text_as_utf8(void **state)
     fixture_done(&f);
 }
 
+static void
+test_table__knows_whether_records_get_numbers(void **state)
+{
+    (void)state;
+    fixture_init(&f, "CREATE TABLE a (id integer NOT NULL PRIMARY KEY);"
+                     "CREATE TABLE b (id INT PRIMARY KEY);"
+                     "CREATE TABLE c (id INTEGER PRIMARY KEY) WITHOUT ROWID;"
+                     "CREATE TABLE d (x INTEGER, y INTEGER, "
+                     "PRIMARY KEY (x, y))");
+    struct rlk_conn *c = connect_to(&f);
+    assert_true(table_of(c, "a")->numbers_records);
+    assert_false(table_of(c, "b")->numbers_records);
+    assert_false(table_of(c, "c")->numbers_records);
+    assert_false(table_of(c, "d")->numbers_records);
+    hang_up(c);
+    fixture_done(&f);
+}
+
+static bool
+scans(struct rlk_conn *c, uint32_t first, uint32_t second, size_t n)
+{
+    const uint32_t columns[] = {first, second};
+    bool ret;
+    assert_int_equal(
+        c->driver->scans(c, table_of(c, "t"), columns, n, &ret, &last), 0);
+    return ret;
+}
+
+static void
+test_scans__is_what_sqlite_would_do(void **state)
+{
+    (void)state;
+    fixture_init(&f, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT UNIQUE, "
+                     "b, c, d);"
+                     "CREATE INDEX bc ON t (b, c);"
+                     "CREATE INDEX some ON t (d) WHERE d IS NOT NULL;"
+                     "CREATE INDEX folded ON t (c COLLATE NOCASE)");
+    struct rlk_conn *c = connect_to(&f);
+    assert_false(scans(c, 0, 0, 1));
+    assert_false(scans(c, 1, 0, 1));
+    assert_false(scans(c, 2, 0, 1));
+    assert_false(scans(c, 3, 2, 2));
+    assert_false(scans(c, 4, 0, 1));
+    assert_true(scans(c, 3, 0, 1));
+    hang_up(c);
+    fixture_done(&f);
+}
+
 int
 main(void)
 {
@@ -224,6 +272,8 @@ main(void)
         TEST(test_type__follows_what_was_declared),
         TEST(test_table__knows_keys_indexes_and_foreign_keys),
         TEST(test_table__is_read_again_when_the_schema_has_changed),
+        TEST(test_table__knows_whether_records_get_numbers),
+        TEST(test_scans__is_what_sqlite_would_do),
         TEST(test_utf16_database__gives_and_compares_text_as_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -325,6 +325,9 @@ int rlk_sqlite_select(struct rlk_conn *conn, const struct rlk_select *q,
 int rlk_sqlite_lookup(struct rlk_conn *conn, const struct rlk_table *t,
                       const struct rlk_match *keys, size_t n_keys,
                       struct rlk_rows *ret, int *ret_found, rowlock_error *err);
+int rlk_sqlite_scans(struct rlk_conn *conn, const struct rlk_table *t,
+                     const uint32_t *columns, size_t n_columns, bool *ret,
+                     rowlock_error *err);
 int rlk_sqlite_insert(struct rlk_conn *conn, const struct rlk_table *t,
                       const struct rlk_set *set, size_t n_set, int32_t wait_ms,
                       struct rlk_rows *ret_row, rowlock_error *err);

@@ -204,7 +204,7 @@ open_to_look(struct rlk_sqlite *c, const struct rlk_open *o, rowlock_error *err)
     RLK_TRY(open_file(c, o->target, err));
     RLK_TRY(keep_as_it_is(c, o->target, err));
     RLK_TRY(set_up(c, err));
-    return check_journal(c, o->target, err);
+    return o->unfit ? 0 : check_journal(c, o->target, err);
 }
 
 static int
@@ -378,4 +378,5 @@ const struct rlk_driver rlk_sqlite_driver = {
     .write_epoch = write_epoch,
     .commit_mark = commit_mark,
     .lock_row = lock_row,
+    .scans = rlk_sqlite_scans,
 };

@@ -233,6 +233,19 @@ rlk_sqlite_create(const char *path, const struct rlk_new_table *t,
     return rc;
 }
 
+void
+rlk_sqlite_add_index_sql(struct rlk_buf *buf, const struct rlk_new_table *t,
+                         size_t index)
+{
+    sqlite3_str *sql = sqlite3_str_new(NULL);
+    add_index(sql, t, &t->indexes[index]);
+    char *text = sqlite3_str_finish(sql);
+    if (text)
+        rlk_buf_text(buf, text);
+    buf->failed = buf->failed || !text;
+    sqlite3_free(text);
+}
+
 /* ---- what would be done ---- */
 
 static int

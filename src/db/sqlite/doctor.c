@@ -246,7 +246,7 @@ examine_database(const struct rlk_doctor *doctor, sqlite3 *db,
     char mode[64];
     RLK_AUTOBUF struct rlk_buf todo = {0};
     rlk_buf_text(&todo, "rowlock doctor --fix ");
-    add_word(&todo, doctor->path);
+    add_word(&todo, doctor->named ? doctor->named : doctor->path);
     RLK_TRY(ask(db, doctor->path, "PRAGMA journal_mode", mode, err));
     if (strcmp(mode, "wal") == 0)
         rlk_doctor_tell(doctor, RLK_GRADE_OK, "", "", "journal mode wal");
@@ -259,6 +259,15 @@ examine_database(const struct rlk_doctor *doctor, sqlite3 *db,
     return rlk_doctor_tables(doctor, db, err);
 }
 
+int
+rlk_doctor_open(const char *path, struct sqlite3 **ret, rowlock_error *err)
+{
+    if (sqlite3_open_v2(path, ret, SQLITE_OPEN_READONLY, NULL))
+        return rlk_doctor_fail(*ret, path, err);
+    sqlite3_busy_timeout(*ret, BUSY_MS);
+    return 0;
+}
+
 /* Opens db and reads its first page. *ret_shut: it is well, but SQLite would
  * have to write beside it, and cannot. */
 static int
@@ -266,11 +275,8 @@ open_database(const char *path, sqlite3 **ret, bool *ret_shut,
               rowlock_error *err)
 {
     char count[64];
-    int rc = sqlite3_open_v2(path, ret, SQLITE_OPEN_READONLY, NULL);
-    if (rc)
-        return rlk_doctor_fail(*ret, path, err);
-    sqlite3_busy_timeout(*ret, BUSY_MS);
-    rc = ask(*ret, path, "SELECT count(*) FROM sqlite_schema", count, err);
+    RLK_TRY(rlk_doctor_open(path, ret, err));
+    int rc = ask(*ret, path, "SELECT count(*) FROM sqlite_schema", count, err);
     int code = sqlite3_errcode(*ret);
     *ret_shut = rc && (code == SQLITE_READONLY || code == SQLITE_CANTOPEN);
     return *ret_shut ? 0 : rc;

@@ -6,25 +6,27 @@
 #define RLK_DB_SQLITE_DOCTOR_H
 
 #include "base/error.h"
-
-enum rlk_grade { RLK_GRADE_OK, RLK_GRADE_WARN, RLK_GRADE_BAD };
-
-struct rlk_finding { /* texts are borrowed for the call; "" for none */
-    enum rlk_grade grade;
-    const char *what;
-    const char *follows; /* a sentence */
-    const char *todo;    /* what to type or to do */
-};
+#include "base/finding.h"
+#include "db/create.h"
 
 struct rlk_doctor {
     const char *path;
-    void (*tell)(const struct rlk_finding *finding, void *arg);
+    const char *named; /* what to type behind --fix; NULL: path */
+    rlk_tell *tell;
     void *arg;
 };
 
 /* Tells what it finds: library, file, file system, journal mode, tables.
  * Errors: 58030 when the file cannot be opened or is no database. */
 int rlk_doctor_examine(const struct rlk_doctor *doctor, rowlock_error *err);
+/* Tells what only SQLite knows of a table that is imported into: triggers and
+ * collations. t->indexes are the match keys. */
+int rlk_doctor_target(const struct rlk_doctor *doctor,
+                      const struct rlk_new_table *t, rowlock_error *err);
+/* Tells whether several records have the same match key; reads them all. */
+int rlk_doctor_duplicates(const struct rlk_doctor *doctor,
+                          const struct rlk_new_table *t, size_t key,
+                          rowlock_error *err);
 /* Switches the file to WAL if it is in another mode. *ret_switched: it was.
  * Errors: 55P03 with the holder in the detail, 0A000 on a file system that
  * cannot carry it, 58030. */
@@ -43,6 +45,8 @@ enum rlk_grade rlk_doctor_file_system(const char *path, const char **ret_name);
 void rlk_doctor_tell(const struct rlk_doctor *doctor, enum rlk_grade grade,
                      const char *follows, const char *todo, const char *format,
                      ...) RLK_PRINTF(5, 6);
+/* Opens the file read-only, closed by sqlite3_close() on failure too. */
+int rlk_doctor_open(const char *path, struct sqlite3 **ret, rowlock_error *err);
 int rlk_doctor_fail(struct sqlite3 *db, const char *path, rowlock_error *err);
 
 #endif

@@ -70,6 +70,7 @@ rlk_read_primary_key(struct rlk_reader *r)
         r, "SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'",
         r->t->base.name, rlk_reader_count, &n_indexes));
     r->t->rowid_key = n_indexes == 0;
+    r->t->base.numbers_records = n_indexes == 0;
     mark_key(r->t, &key);
     r->t->base.primary_key = key.list;
     r->t->base.n_primary_key = key.n;

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * What rowlock doctor prints, of a database and of a definition. */
+#ifndef RLK_CLI_DOCTOR_H
+#define RLK_CLI_DOCTOR_H
+
+#include <stdbool.h>
+
+#include "db/sqlite/doctor.h"
+
+struct rlk_doctor_report {
+    bool coloured, started, bad;
+};
+
+/* Prints a finding; arg is the report. */
+void rlk_doctor_print(const struct rlk_finding *finding, void *arg);
+/* The database and its lock table; doctor->arg is the report. fixed: switched
+ * to WAL first. */
+int rlk_doctor_database(const struct rlk_doctor *doctor, bool fixed,
+                        rowlock_error *err);
+
+/* ---- doctor_definition.c ---- */
+
+/* path is a definition, not a database: by its name, or it reads as one. */
+bool rlk_doctor_is_definition(const char *path);
+/* Its database, then the definition beside its table. */
+int rlk_doctor_definition(const char *path, bool fixed,
+                          struct rlk_doctor_report *report, rowlock_error *err);
+
+#endif
