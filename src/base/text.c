@@ -210,10 +210,8 @@ rlk_duration_print(int64_t ms, char *ret_text, size_t size)
 
 enum { LONGEST_WORD = 64 };
 
-/* Damerau-Levenshtein (adjacent swaps count one), for words of at most
- * LONGEST_WORD bytes. */
-static size_t
-distance(const char *a, const char *b)
+size_t
+rlk_distance(const char *a, const char *b)
 {
     size_t la = strlen(a), lb = strlen(b);
     if (la > LONGEST_WORD || lb > LONGEST_WORD)
@@ -244,7 +242,7 @@ rlk_nearest(const char *word, const char *const *words)
     const char *best = NULL;
     size_t best_distance = strlen(word) / 3 + 1;
     for (; *words; words++) {
-        size_t n = distance(word, *words);
+        size_t n = rlk_distance(word, *words);
         if (n <= best_distance && n < strlen(*words) &&
             (!best || n < best_distance)) {
             best = *words;

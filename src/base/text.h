@@ -39,6 +39,9 @@ bool rlk_duration_parse(const char *text, int32_t *ret_ms);
 /* "850 ms", "3.2 s", "4 min", "5 h", "6 d". */
 void rlk_duration_print(int64_t ms, char *ret_text, size_t size);
 
+/* How many characters differ, swapped neighbours counting one
+ * (Damerau-Levenshtein); 64 for words that are longer than that. */
+size_t rlk_distance(const char *a, const char *b);
 /* Of the words (NULL-terminated) the one nearest to word, or NULL when none
  * is near enough to be what was meant. */
 const char *rlk_nearest(const char *word, const char *const *words);

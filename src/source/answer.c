@@ -31,17 +31,31 @@ keep_value(char *to, size_t size, const char *value, size_t len)
     to[len] = 0;
 }
 
-static void
-add_link(struct rlk_body *b, const char *value, size_t len)
+/* A header that is there several times is a list. false: it does not fit. */
+static bool
+add_value(char *to, size_t size, const char *value, size_t len)
 {
-    size_t used = strlen(b->link);
-    b->link_failed |= used + len + 2 > sizeof b->link || memchr(value, 0, len);
-    if (b->link_failed)
-        return;
+    size_t used = strlen(to);
+    if (used + len + 2 > size || memchr(value, 0, len))
+        return false;
     if (used)
-        b->link[used++] = ',';
-    memcpy(b->link + used, value, len);
-    b->link[used + len] = 0;
+        to[used++] = ',';
+    memcpy(to + used, value, len);
+    to[used + len] = 0;
+    return true;
+}
+
+/* A total that does not fit is no number. */
+static void
+take_total(const struct rlk_answer *a, struct rlk_body *b, const char *line,
+           size_t len)
+{
+    size_t name = a->total ? strlen(a->total) : 0, n = 0;
+    if (!name || len < name || strncasecmp(line, a->total, name) != 0)
+        return;
+    const char *value = header_value(line + name, len - name, ":", &n);
+    if (value && (!n || !add_value(b->total, sizeof b->total, value, n)))
+        keep_value(b->total, sizeof b->total, "?", 1);
 }
 
 static void
@@ -49,7 +63,7 @@ begin(struct rlk_answer *a, struct rlk_body *b, const char *line)
 {
     memset(&a->validators, 0, sizeof a->validators);
     b->framed = strncmp(line, "HTTP/1", 6) != 0;
-    b->type[0] = b->encoding[0] = b->link[0] = 0;
+    b->type[0] = b->encoding[0] = b->link[0] = b->total[0] = 0;
     b->link_failed = false;
 }
 
@@ -59,10 +73,12 @@ rlk_answer_take(struct rlk_answer *a, struct rlk_body *body, const char *line,
 {
     size_t n = 0;
     const char *value;
+    take_total(a, body, line, len);
     if (len > 5 && strncmp(line, "HTTP/", 5) == 0)
         begin(a, body, line);
     else if ((value = header_value(line, len, "link:", &n)))
-        add_link(body, value, n);
+        body->link_failed |=
+            !add_value(body->link, sizeof body->link, value, n);
     else if ((value = header_value(line, len, "content-encoding:", &n)))
         keep_value(body->encoding, sizeof body->encoding, value, n);
     else if ((value = header_value(line, len, "content-type:", &n)))

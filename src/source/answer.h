@@ -6,7 +6,8 @@
 #include "body.h"
 #include "validator.h"
 
-struct rlk_answer { /* of the latest request */
+struct rlk_answer {    /* of the latest request */
+    const char *total; /* NULL, or the header that tells it */
     struct rlk_validators validators;
 };
 

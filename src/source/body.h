@@ -24,6 +24,7 @@ struct rlk_body { /* embedded first */
     char encoding[32]; /* of the content, as type */
     char link[4096];   /* the headers Link, with commas between */
     bool link_failed;  /* they do not fit */
+    char total[32];    /* the header o.total, as type */
     const char *at;    /* NULL, or where redirects have led */
     char validator[RLK_VALIDATOR_SIZE]; /* "", or of this answer */
     bool unchanged; /* since the one that o.validator is of: there is none */
@@ -37,6 +38,7 @@ struct rlk_body_options { /* borrowed while the body is open */
     const volatile sig_atomic_t *cancelled;
     const char *start;     /* where to begin; secrets are for url's origin */
     const char *validator; /* NULL, or of an earlier answer */
+    const char *total;     /* NULL, or the name of a header */
     long *ret_status;      /* NULL, or gets the status that was answered */
     int64_t until_ms; /* of rlk_body_now_ms(), by limits.time_ms; 0: no limit */
 };
@@ -64,7 +66,7 @@ int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
 
 /* What the module exports under this name. */
 #define RLK_HTTP_MODULE  "rlk_http_module"
-#define RLK_HTTP_VERSION "0.1.0/7" /* must be equal on both sides */
+#define RLK_HTTP_VERSION "0.1.0/8" /* must be equal on both sides */
 struct rlk_http_module {
     const char *version;
     rlk_body_open_fn *open;

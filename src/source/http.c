@@ -554,6 +554,7 @@ open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
         return rlk_out_of_memory(err);
     h->body.ops = &first_ops;
     h->o = *o;
+    h->answer.total = o->total;
     h->multi = curl_multi_init();
     h->easy = curl_easy_init();
     int rc = h->multi && h->easy ? start(h, err) : rlk_out_of_memory(err);

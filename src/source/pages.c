@@ -8,41 +8,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "json.h"
-
-/* ---- the value at a pointer ---- */
-
-void
-rlk_catch_init(struct rlk_catch *c, const struct rlk_pointer *at)
-{
-    memset(c, 0, sizeof *c);
-    rlk_grammar_init(&c->grammar, at);
-}
-
-void
-rlk_catch_done(struct rlk_catch *c)
-{
-    rlk_grammar_done(&c->grammar);
-    rlk_buf_done(&c->text);
-}
-
-void
-rlk_catch_byte(struct rlk_catch *c, unsigned char byte)
-{
-    struct rlk_grammar *g = &c->grammar;
-    if (!c->inside && rlk_grammar_at_target(g, byte)) {
-        c->twice = c->found;
-        c->inside = c->found = true;
-        c->depth = g->nest.depth;
-    }
-    rlk_grammar_step(g, byte); /* split.c says what is wrong with it */
-    if (!c->inside)
-        return;
-    c->inside = g->expect >= RLK_IN_STRING || g->nest.depth > c->depth;
-    bool ours = c->inside || !strchr(",}] \t\r\n", byte);
-    if (ours && c->text.len <= RLK_PAGE_VALUE)
-        rlk_buf_char(&c->text, (char)byte);
-}
 
 /* ---- where we have been ---- */
 
@@ -77,11 +42,13 @@ note(struct rlk_pager *p, uint64_t hash, const char *what, rowlock_error *err)
     return 0;
 }
 
-void
-rlk_pager_record(struct rlk_pager *p, const char *text, size_t len)
+int
+rlk_pager_record(struct rlk_pager *p, const char *text, size_t len,
+                 rowlock_error *err)
 {
     p->records++;
     p->hash = rlk_mix(p->hash, text, len);
+    return rlk_total_record(&p->total, p->count, text, len, err);
 }
 
 /* ---- urls ---- */
@@ -122,6 +89,12 @@ with_parameter(const char *url, const char *name, const char *value)
     rlk_buf_add(&out, ours.ptr, ours.len);
     add_escaped(&out, value);
     return out.failed || ours.failed ? NULL : rlk_strndup(out.ptr, out.len);
+}
+
+static bool
+is_by_position(const struct rlk_pages *how)
+{
+    return how->by == RLK_PAGES_PAGE || how->by == RLK_PAGES_OFFSET;
 }
 
 /* The parameters that count pages, or hold the cursor (NULL: none). */
@@ -167,10 +140,8 @@ go_to(struct rlk_pager *p, char *url, char *shown, rowlock_error *err)
     p->hash = start_hash('r');
     if (++p->count > RLK_PAGES)
         return come_again(p, "has more than 10000 pages", err);
-    if (p->how->at.text) {
-        rlk_catch_done(&p->catch);
-        rlk_catch_init(&p->catch, &p->how->at);
-    }
+    for (struct rlk_catch *c = p->catches; c; c = c->also)
+        rlk_catch_reset(c);
     return note(p, rlk_mix(start_hash('u'), url, strlen(url)),
                 "was read already: the pages are a loop", err);
 }
@@ -188,6 +159,16 @@ go_to_number(struct rlk_pager *p, rowlock_error *err)
     return go_to(p, counted(p, p->first, text.ptr), shown, err);
 }
 
+static void
+watch(struct rlk_pager *p, struct rlk_catch *c, const struct rlk_pointer *at)
+{
+    if (!at->text)
+        return;
+    rlk_catch_init(c, at);
+    c->also = p->catches;
+    p->catches = c;
+}
+
 int
 rlk_pager_init(struct rlk_pager *p, const struct rlk_pages *how,
                const char *url, const char *shown, rowlock_error *err)
@@ -197,7 +178,11 @@ rlk_pager_init(struct rlk_pager *p, const struct rlk_pages *how,
     p->first = url;
     p->first_shown = shown;
     p->number = how->start;
-    if (how->by == RLK_PAGES_PAGE || how->by == RLK_PAGES_OFFSET)
+    p->total.where = how->total.text ? how->total.text : how->total_header;
+    p->total.by_position = is_by_position(how);
+    watch(p, &p->next, &how->at);
+    watch(p, &p->counted, &how->total);
+    if (is_by_position(how))
         return go_to_number(p, err);
     char *first_shown = counted(p, shown, NULL);
     if (!first_shown)
@@ -208,7 +193,9 @@ rlk_pager_init(struct rlk_pager *p, const struct rlk_pages *how,
 void
 rlk_pager_done(struct rlk_pager *p)
 {
-    rlk_catch_done(&p->catch);
+    for (struct rlk_catch *c = p->catches; c; c = c->also)
+        rlk_catch_done(c);
+    rlk_total_done(&p->total);
     rlk_free(p->url);
     rlk_free(p->shown);
     rlk_free(p->seen);
@@ -241,57 +228,55 @@ turn_by_link(struct rlk_pager *p, const struct rlk_body *body, bool *ret_more,
     return to ? go_to_reference(p, body, to, len, err) : 0;
 }
 
-/* The caught value as text, in p->catch.text; empty: none. */
+/* What is caught, as text. */
 static int
-unescape(struct rlk_pager *p, rowlock_error *err)
+read_caught(struct rlk_pager *p, const struct rlk_catch *c, struct rlk_buf *ret,
+            rowlock_error *err)
 {
-    struct rlk_buf RLK_AUTOBUF text = {0};
-    static const char padding[RLK_JSON_PADDING];
-    const struct rlk_json *root = NULL;
-    size_t at;
-    rlk_buf_format(&text, "{\"v\":%s}", p->catch.text.ptr);
-    size_t len = text.len;
-    rlk_buf_add(&text, padding, sizeof padding);
-    struct rlk_json_parser *parser = rlk_json_parser_new();
-    if (!parser || text.failed) {
-        rlk_json_parser_free(parser);
+    rowlock_error why = {0};
+    int rc = rlk_catch_value(c, ret, &why);
+    if (rc == ROWLOCK_NO_MEMORY)
         return rlk_out_of_memory(err);
+    if (rc) {
+        rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' has %.80s at '%.80s'",
+                 p->shown, why.message, c->at->text);
+        rlk_hint(err, "Look at 'pages' in the definition.");
     }
-    int rc = rlk_json_parse(parser, text.ptr, len, &root, &at, err);
-    rlk_buf_clear(&p->catch.text);
-    if (!rc && root[1].type != RLK_JSON_NULL) {
-        if (root[1].type != RLK_JSON_STRING && root[1].type != RLK_JSON_NUMBER)
-            rc = come_again(p, "names its next page with what is no text", err);
-        else if (memchr(root[1].text, 0, root[1].len))
-            rc = come_again(p, "names its next page with a NUL", err);
-        else
-            rlk_buf_add(&p->catch.text, root[1].text, root[1].len);
-    }
-    rlk_json_parser_free(parser);
     return rc;
+}
+
+/* Nothing is where the next page is told. A pointer that was mistyped would be
+ * an end on the first page: it must be seen that it could have been there. */
+static int
+check_absent(const struct rlk_pager *p, rowlock_error *err)
+{
+    const struct rlk_catch *c = &p->next;
+    bool near = c->near[0] && !p->told_next;
+    if (c->found || p->how->absent_end || (c->place && !near))
+        return 0;
+    rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' has nothing at '%.80s'%s",
+             p->shown, c->at->text,
+             c->place ? "" : ", nor what it would be in");
+    if (near)
+        rlk_detail(err, "Beside it is '%s'.", c->near);
+    rlk_hint(err, "Look at 'at' in the definition. If the source leaves it out "
+                  "where no page follows, say absent: end.");
+    return ROWLOCK_BAD_VALUE;
 }
 
 static int
 turn_by_value(struct rlk_pager *p, const struct rlk_body *body, bool *ret_more,
               rowlock_error *err)
 {
-    struct rlk_buf *text = &p->catch.text;
-    *ret_more = false;
-    if (text->failed || p->catch.grammar.key.failed)
-        return rlk_out_of_memory(err);
-    if (p->catch.twice || text->len > RLK_PAGE_VALUE)
-        return come_again(p, "names its next page twice, or at length", err);
-    if (!p->catch.found)
-        return 0;
-    RLK_TRY(unescape(p, err));
-    if (text->failed)
-        return rlk_out_of_memory(err);
-    if (!text->len)
-        return 0;
-    *ret_more = true;
+    struct rlk_buf RLK_AUTOBUF text = {0};
+    RLK_TRY(read_caught(p, &p->next, &text, err));
+    *ret_more = text.len != 0;
+    if (!text.len)
+        return check_absent(p, err);
+    p->told_next = true;
     if (p->how->by == RLK_PAGES_NEXT)
-        return go_to_reference(p, body, text->ptr, text->len, err);
-    return go_to(p, counted(p, p->first, text->ptr), NULL, err);
+        return go_to_reference(p, body, text.ptr, text.len, err);
+    return go_to(p, counted(p, p->first, text.ptr), NULL, err);
 }
 
 static int
@@ -304,13 +289,10 @@ turn_by_number(struct rlk_pager *p, bool *ret_more, rowlock_error *err)
     return go_to_number(p, err);
 }
 
-int
-rlk_pager_turn(struct rlk_pager *p, const struct rlk_body *body, bool *ret_more,
-               rowlock_error *err)
+static int
+turn(struct rlk_pager *p, const struct rlk_body *body, bool *ret_more,
+     rowlock_error *err)
 {
-    if (p->records)
-        RLK_TRY(note(p, p->hash, "holds the same records as a page before it",
-                     err));
     switch ((enum rlk_pages_by)p->how->by) {
     case RLK_PAGES_LINK:
         return turn_by_link(p, body, ret_more, err);
@@ -323,6 +305,36 @@ rlk_pager_turn(struct rlk_pager *p, const struct rlk_body *body, bool *ret_more,
     }
     *ret_more = false;
     return 0;
+}
+
+static int
+hear_total(struct rlk_pager *p, const struct rlk_body *body, rowlock_error *err)
+{
+    struct rlk_buf RLK_AUTOBUF text = {0};
+    if (!p->total.where)
+        return 0;
+    if (p->how->total_header)
+        return rlk_total_tell(&p->total, p->shown, body->total, err);
+    RLK_TRY(read_caught(p, &p->counted, &text, err));
+    return rlk_total_tell(&p->total, p->shown, text.ptr ? text.ptr : "", err);
+}
+
+int
+rlk_pager_check(struct rlk_pager *p, rowlock_error *err)
+{
+    return rlk_total_check(&p->total, p->first_shown, err);
+}
+
+int
+rlk_pager_turn(struct rlk_pager *p, const struct rlk_body *body, bool *ret_more,
+               rowlock_error *err)
+{
+    if (p->records)
+        RLK_TRY(note(p, p->hash, "holds the same records as a page before it",
+                     err));
+    RLK_TRY(hear_total(p, body, err));
+    RLK_TRY(turn(p, body, ret_more, err));
+    return *ret_more ? 0 : rlk_pager_check(p, err);
 }
 
 bool

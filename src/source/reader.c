@@ -42,12 +42,11 @@ shown(const struct rlk_reader *r)
     return r->pager.shown ? r->pager.shown : r->shown;
 }
 
-/* Where the next page is told in the body. */
+/* What of the body speaks of pages. */
 static void
 watch(struct rlk_reader *r)
 {
-    bool told = r->o.pages && r->o.pages->at.text;
-    r->split.catch = told ? &r->pager.catch : NULL;
+    r->split.catches = r->pager.catches;
 }
 
 static int
@@ -62,10 +61,10 @@ choose_format(struct rlk_reader *r, const struct rlk_reader_options *o,
     if (!format)
         format = RLK_FORMAT_JSON;
     r->format = format;
-    if (o->pages && o->pages->at.text && format != RLK_FORMAT_JSON)
+    if (r->pager.catches && format != RLK_FORMAT_JSON)
         return rlk_fail(err, ROWLOCK_BAD_VALUE,
                         "'%.120s' is read as %s, which has no place for a next "
-                        "page",
+                        "page or a total",
                         shown(r), rlk_format_names[format]);
     if (o->records && format != RLK_FORMAT_JSON)
         return rlk_fail(err, ROWLOCK_BAD_VALUE,
@@ -80,16 +79,17 @@ static int
 open_body(struct rlk_reader *r, long *ret_status, rowlock_error *err)
 {
     const struct rlk_reader_options *o = &r->o;
-    struct rlk_body_options body = {.url = r->url,
-                                    .shown = shown(r),
-                                    .http = o->http,
-                                    .limits = o->limits,
-                                    .validator = o->pages ? NULL : o->validator,
-                                    .cancelled = o->cancelled,
-                                    .start =
-                                        r->pager.url ? r->pager.url : r->url,
-                                    .ret_status = ret_status,
-                                    .until_ms = r->until_ms};
+    struct rlk_body_options body = {
+        .url = r->url,
+        .shown = shown(r),
+        .http = o->http,
+        .limits = o->limits,
+        .validator = o->pages ? NULL : o->validator,
+        .total = o->pages ? o->pages->total_header : NULL,
+        .cancelled = o->cancelled,
+        .start = r->pager.url ? r->pager.url : r->url,
+        .ret_status = ret_status,
+        .until_ms = r->until_ms};
     struct rlk_body *packed = NULL;
     RLK_TRY(rlk_body_open(&body, &packed, err));
     if (packed->unchanged) {
@@ -340,7 +340,7 @@ take_apart(struct rlk_reader *r, const struct rlk_slice *slice,
     ret->line = slice->line;
     ret->byte = slice->byte;
     if (r->o.pages)
-        rlk_pager_record(&r->pager, slice->text, slice->len);
+        RLK_TRY(rlk_pager_record(&r->pager, slice->text, slice->len, err));
     int rc = parse(r, slice, &ret->root, &at, &ret->reason);
     if (rc == ROWLOCK_NO_MEMORY)
         return rlk_out_of_memory(err);
@@ -382,7 +382,7 @@ turn_page(struct rlk_reader *r, bool *ret_ended, rowlock_error *err)
     int rc = open_body(r, &status, &why);
     if (rc && rlk_pager_is_end(&r->pager, status)) {
         *ret_ended = true;
-        return 0;
+        return rlk_pager_check(&r->pager, err);
     }
     if (rc && err)
         *err = why;

@@ -118,7 +118,10 @@ struct rlk_pages {
     uint64_t start;         /* page, offset: the first */
     const char *size_param; /* NULL, or what is told the size */
     uint64_t size;
-    struct rlk_pointer at; /* next, cursor; of JSON */
+    struct rlk_pointer at;    /* next, cursor; of JSON */
+    int absent_end;           /* it may be absent whatever else is there */
+    struct rlk_pointer total; /* of JSON: how many records there are in all; */
+    const char *total_header; /* or a header that tells it; NULL: neither */
 };
 
 struct rlk_reader_options { /* what it points to is borrowed while reading */

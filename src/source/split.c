@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "pages.h"
+#include "catch.h"
 
 void
 rlk_split_init(struct rlk_split *s, const struct rlk_pointer *records,
@@ -173,8 +173,7 @@ step_in_list(struct rlk_split *s)
     s->in_list = false;
     s->grammar.expect = RLK_EXPECT_VALUE_OR_END;
     s->w.pos++;
-    if (s->catch)
-        rlk_catch_byte(s->catch, c);
+    rlk_catch_byte(s->catches, c);
     return rlk_grammar_step(&s->grammar, c);
 }
 
@@ -202,8 +201,7 @@ step_outside(struct rlk_split *s)
     const char *wrong = rlk_grammar_step(&s->grammar, c);
     if (wrong)
         return wrong;
-    if (s->catch)
-        rlk_catch_byte(s->catch, c);
+    rlk_catch_byte(s->catches, c);
     if (s->scouted && s->grammar.n_of_objects)
         return "a second list of objects: name one with 'records'";
     s->w.line += c == '\n';

@@ -22,7 +22,7 @@ struct rlk_slice {
     size_t wrong_at;
 };
 
-struct rlk_catch; /* pages.h */
+struct rlk_catch; /* catch.h */
 
 struct rlk_split {
     struct rlk_grammar grammar;
@@ -32,9 +32,9 @@ struct rlk_split {
     bool found;              /* the list */
     bool in_list, in_record, oversize;
     bool quoted, escaped;
-    bool after_comma;        /* in the list: a record must follow */
-    struct rlk_nest nest;    /* within the record */
-    struct rlk_catch *catch; /* NULL, or sees what surrounds the records */
+    bool after_comma;          /* in the list: a record must follow */
+    struct rlk_nest nest;      /* within the record */
+    struct rlk_catch *catches; /* NULL, or see what surrounds the records */
     size_t limit;
     struct rlk_window w;
     size_t start; /* of the record, in the window */

@@ -29,6 +29,7 @@ static const char *const empties[] = {"", "null", NULL};
 /* By enum rlk_pages_by. */
 static const char *const ways[] = {"link",   "page",   "next",
                                    "offset", "cursor", NULL};
+static const char *const absences[] = {"", "end", NULL};
 static const char *const paces[] = {"polite", "full", NULL};
 
 static const struct rule {
@@ -73,6 +74,9 @@ static const struct rule {
     {"pages", "size_param", SAID, false, TOP(said_http.size_param)},
     {"pages", "size", SAID, false, TOP(said_http.size)},
     {"pages", "at", POINTER, false, TOP(pages.at)},
+    {"pages", "absent", CHOICE, false,
+     offsetof(struct rlk_definition, pages.absent_end), absences},
+    {"pages", "total", SAID, false, TOP(said_http.total)},
     {"source", "records", POINTER, false, TOP(records)},
     {"", "match", TREE, true, TOP(said_match)},
     {"match", "keys", TREE, true, TOP(said_match)},

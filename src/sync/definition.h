@@ -28,7 +28,7 @@ struct rlk_said_http {
     struct rlk_said times, wait;
     struct rlk_said body, time; /* limits */
     const struct rlk_yaml *pages;
-    struct rlk_said param, start, size_param, size; /* pages */
+    struct rlk_said param, start, size_param, size, total; /* pages */
 };
 
 enum rlk_field_mode {

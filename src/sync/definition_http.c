@@ -161,6 +161,7 @@ check_pages(struct rlk_reading *r)
         {"size", said->size.text != NULL, counts,
          said->size_param.text != NULL},
         {"at", r->d->pages.at.text != NULL, told, true},
+        {"absent", r->d->pages.absent_end, told, false},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (keys[i].said && !keys[i].allowed)
@@ -175,17 +176,38 @@ check_pages(struct rlk_reading *r)
 
 /* A pointer into the records would never be found. */
 static int
-check_at(struct rlk_reading *r)
+check_beside(struct rlk_reading *r, const char *key,
+             const struct rlk_pointer *at)
 {
     const struct rlk_definition *d = r->d;
-    const char *at = d->pages.at.text;
     size_t len = d->has_records ? strlen(d->records.text) : 0;
-    if (at && (!d->pages.at.n ||
-               (d->has_records && strncmp(at, d->records.text, len) == 0 &&
-                (!at[len] || at[len] == '/'))))
+    if (at->text && (!at->n || (d->has_records &&
+                                strncmp(at->text, d->records.text, len) == 0 &&
+                                (!at->text[len] || at->text[len] == '/'))))
         return RLK_WRONG(r, d->said_http.pages,
-                         "'at' must point beside the records");
+                         "'%s' must point beside the records", key);
     return 0;
+}
+
+/* A pointer into the body, or else the name of a header. */
+static int
+read_total(struct rlk_reading *r)
+{
+    const struct rlk_said *said = &r->d->said_http.total;
+    struct rlk_pages *p = &r->d->pages;
+    rowlock_error why = {0};
+    if (!said->text)
+        return 0;
+    if (said->text[0] != '/') {
+        p->total_header = said->text;
+        return rlk_check_header_name(r, said);
+    }
+    int rc = rlk_pointer_parse(said->text, &r->d->arena, &p->total, &why);
+    if (rc == ROWLOCK_NO_MEMORY)
+        return rlk_out_of_memory(r->err);
+    if (rc)
+        return rlk_yaml_fail(r->d->path, said->at, r->err, "%s", why.message);
+    return check_beside(r, "total", &p->total);
 }
 
 static int
@@ -197,7 +219,8 @@ read_pages(struct rlk_reading *r)
         return 0;
     RLK_TRY(rlk_read_section(r, said->pages, "pages", r->d));
     RLK_TRY(check_pages(r));
-    RLK_TRY(check_at(r));
+    RLK_TRY(check_beside(r, "at", &p->at));
+    RLK_TRY(read_total(r));
     p->param = said->param.text;
     p->size_param = said->size_param.text;
     p->start = p->by == RLK_PAGES_PAGE ? 1 : 0;

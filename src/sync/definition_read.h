@@ -22,6 +22,7 @@ int rlk_read_pointer(struct rlk_reading *r, const struct rlk_yaml *node,
 /* prefix and path, which is seen from the definition's folder. */
 int rlk_read_path(struct rlk_reading *r, const char *prefix, const char *path,
                   const char **ret);
+int rlk_check_header_name(struct rlk_reading *r, const struct rlk_said *said);
 /* After all sections: source, fields, then match. */
 int rlk_read_source(struct rlk_reading *r);
 int rlk_read_http(struct rlk_reading *r); /* of source */

@@ -128,8 +128,8 @@ check_plain(struct rlk_reading *r, const struct rlk_said *said)
     return 0;
 }
 
-static int
-check_header_name(struct rlk_reading *r, const struct rlk_said *said)
+int
+rlk_check_header_name(struct rlk_reading *r, const struct rlk_said *said)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "abcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -173,7 +173,7 @@ check_auth(struct rlk_reading *r, const struct rlk_said_auth *a)
     if (a->user.text && strchr(a->user.text, ':'))
         return rlk_yaml_fail(r->d->path, a->user.at, r->err,
                              "a user may hold no ':'");
-    return a->header.text ? check_header_name(r, &a->header) : 0;
+    return a->header.text ? rlk_check_header_name(r, &a->header) : 0;
 }
 
 static int

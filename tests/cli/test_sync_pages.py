@@ -151,7 +151,7 @@ class Told(Pages):
 
     def test_next_in_the_body(self):
         """Before the records or behind them, escaped; null, absent and "" are the end."""
-        for end in ({"links": {"next": None}}, {"links": {"next": ""}}, {"links": {}}, {}):
+        for end in ({"links": {"next": None}}, {"links": {"next": ""}}, {"links": {}}):
             url, asked = self.serve_bodies({
                 "/x": {"links": {"next": "/x?p=2"}, "data": records(CODES[:3])},
                 "/x?p=2": b'{"data": [{"code":"c3"}], "links": {"next": "?p=\\u0033\\/"}}',
@@ -159,6 +159,54 @@ class Told(Pages):
             self.define(url + "/x", "{by: next, at: /links/next}")
             self.arrives()
             self.assertEqual(len(asked), 3)
+
+    def test_listing_of_one_page(self):
+        """What could hold the next one is there: a list that is short today."""
+        for body in ({"links": {"self": "/x", "prev": None}, "data": records(CODES)},
+                     {"data": records(CODES), "links": {"next": None, "nextt": "/y"}}):
+            url, _ = self.serve_bodies({"/x": body})
+            self.define(url + "/x", "{by: next, at: /links/next}")
+            self.arrives()
+
+    def test_pointer_that_is_mistyped_is_no_end(self):
+        """Nothing there, nor what it could be in; or something much like it."""
+        page = {"data": records(CODES), "links": {"next": {"href": "/y"}, "n": [{"next": "/y"}]},
+                "next_page": "/y", "count": 7, "none": None}
+        for at, beside in (("/link/next/href", ""), ("/links/nxt/href", ""), ("/count/next", ""),
+                           ("/none/next", ""), ("/links/n/1/next", ""), ("/links/n/next", ""),
+                           ("/links/next/herf", "href"), ("/nextPage", "next_page"),
+                           ("/next", "next_page"), ("/next_page_url", "next_page")):
+            url, asked = self.serve_bodies({"/x": page})
+            for way in ("by: next", "by: cursor, param: after"):
+                self.define(url + "/x", f"{{{way}, at: {at}}}")
+                self.refused(f"/x' has nothing at '{at}'", "say absent: end",
+                             f"Beside it is '{beside}'" if beside else "nor what it would be in")
+            self.define(url + "/x", f"{{by: next, at: {at}, absent: end}}")
+            self.arrives()
+
+    def test_page_without_a_place_for_the_next_is_no_end(self):
+        """On later pages too, unless it is said that it is."""
+        url, _ = self.serve_bodies({"/x": {"data": records(CODES), "links": {"next": "/y"}},
+                                    "/y": {"data": [], "message": "sorry"}})
+        self.define(url + "/x", "{by: next, at: /links/next}", ", records: /data")
+        self.refused("/y (page 2)' has nothing at '/links/next'")
+        self.define(url + "/x", "{by: next, at: /links/next, absent: end}", ", records: /data")
+        self.arrives()
+
+    def test_pointer_that_was_right_once_is_right(self):
+        """What looks like it on the last page is of no interest."""
+        url, _ = self.serve_bodies({
+            "/x": {"data": records(CODES[:3]), "next": "/y"},
+            "/y": {"data": records(CODES[3:]), "next_update": "tomorrow"}})
+        self.define(url + "/x", "{by: next, at: /next}")
+        self.arrives()
+
+    def test_list_in_the_way_to_the_next(self):
+        url, _ = self.serve_bodies({
+            "/x": {"data": records(CODES[:3]), "links": [["/y"]]},
+            "/y": {"data": records(CODES[3:]), "links": [[]]}})
+        self.define(url + "/x", "{by: next, at: /links/0/0}")
+        self.arrives()
 
     def test_bad_record_does_not_hide_the_next_page(self):
         url, asked = self.serve_bodies({
@@ -239,7 +287,12 @@ class Definitions(Pages):
                                ("{by: page, param: p, size: x, size_param: q}", "a number was"),
                                ("{by: page, param: p, size: 1, size_param: p}", "are one"),
                                ("{by: next, at: /d/0/next}", "must point beside the records"),
-                               ("{by: link, total: /n}", "unknown key 'total'")):
+                               ("{by: link, absent: end}", "this way has no use for 'absent'"),
+                               ("{by: next, at: /a, absent: ok}", "'ok' is none of: end"),
+                               ("{by: link, total: /d}", "'total' must point beside the records"),
+                               ("{by: link, total: 'X Total'}", "is no name of a header"),
+                               ("{by: link, total: /a~2}", "t.yaml:3:"),
+                               ("{by: link, totl: X-Total}", "did you mean 'total'?")):
             self.define("http://127.0.0.1:1/", pages, ", records: /d")
             self.assertIn(message, self.sync(2).stderr)
 
