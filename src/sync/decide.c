@@ -26,6 +26,9 @@ struct deciding {
 uint64_t
 rlk_row_name(const struct rlk_table *table, const struct rlk_row *row)
 {
+    rowlock_value key = row->values[table->primary_key[0]];
+    if (table->n_primary_key == 1 && key.type == ROWLOCK_INT)
+        return (uint64_t)key.u.i;
     return rlk_writes_name(table, row);
 }
 

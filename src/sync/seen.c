@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Open addressing; 0 marks a free slot. The names are hashes already. */
+ * Open addressing over groups of 64 neighbouring names, a bit each; a group
+ * without a bit is a free slot. */
 #include "sync/seen.h"
 
 #include <string.h>
@@ -8,26 +9,27 @@
 
 enum { FIRST = 1024 };
 
-static size_t
-slot_of(const struct rlk_seen *s, uint64_t name)
+static struct rlk_seen_group *
+group_of(const struct rlk_seen *s, uint64_t number)
 {
-    size_t at = (size_t)name & (s->cap - 1);
-    while (s->slots[at] && s->slots[at] != name)
+    uint64_t hash = number * UINT64_C(0x9E3779B97F4A7C15);
+    size_t at = (size_t)(hash ^ hash >> 32) & (s->cap - 1);
+    while (s->groups[at].bits && s->groups[at].number != number)
         at = (at + 1) & (s->cap - 1);
-    return at;
+    return &s->groups[at];
 }
 
 static bool
 grow(struct rlk_seen *s)
 {
     struct rlk_seen more = {.cap = s->cap ? s->cap * 2 : FIRST, .n = s->n};
-    more.slots = rlk_calloc(more.cap, sizeof *more.slots);
-    if (!more.slots)
+    more.groups = rlk_calloc(more.cap, sizeof *more.groups);
+    if (!more.groups)
         return false;
     for (size_t i = 0; i < s->cap; i++)
-        if (s->slots[i])
-            more.slots[slot_of(&more, s->slots[i])] = s->slots[i];
-    rlk_free(s->slots);
+        if (s->groups[i].bits)
+            *group_of(&more, s->groups[i].number) = s->groups[i];
+    rlk_free(s->groups);
     *s = more;
     return true;
 }
@@ -35,33 +37,33 @@ grow(struct rlk_seen *s)
 bool
 rlk_seen_add(struct rlk_seen *s, uint64_t name)
 {
-    name += name == 0;
     if (s->n * 4 >= s->cap * 3 && !grow(s))
         return false;
-    size_t at = slot_of(s, name);
-    s->n += s->slots[at] == 0;
-    s->slots[at] = name;
+    struct rlk_seen_group *group = group_of(s, name / 64);
+    s->n += group->bits == 0;
+    group->number = name / 64;
+    group->bits |= UINT64_C(1) << name % 64;
     return true;
 }
 
 bool
 rlk_seen_has(const struct rlk_seen *s, uint64_t name)
 {
-    name += name == 0;
-    return s->cap && s->slots[slot_of(s, name)] == name;
+    return s->cap &&
+           group_of(s, name / 64)->bits & UINT64_C(1) << name % 64;
 }
 
 void
 rlk_seen_clear(struct rlk_seen *s)
 {
-    if (s->slots)
-        memset(s->slots, 0, s->cap * sizeof *s->slots);
+    if (s->groups)
+        memset(s->groups, 0, s->cap * sizeof *s->groups);
     s->n = 0;
 }
 
 void
 rlk_seen_done(struct rlk_seen *s)
 {
-    rlk_free(s->slots);
+    rlk_free(s->groups);
     memset(s, 0, sizeof *s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A set of names of local records: which of them a remote record of this run
- * has met already. Eight bytes a record, twice that while it grows. */
+ * has met already. Names that are neighbours, as integer keys are, share their
+ * memory: half a byte each where there are no gaps, 43 where all are apart. */
 #ifndef RLK_SYNC_SEEN_H
 #define RLK_SYNC_SEEN_H
 
@@ -8,8 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rlk_seen_group { /* of 64 names, from 64 * number on */
+    uint64_t number, bits;
+};
+
 struct rlk_seen { /* zeroed is empty */
-    uint64_t *slots;
+    struct rlk_seen_group *groups;
     size_t n, cap;
 };
 
