@@ -43,6 +43,13 @@ struct rlk_body_options { /* borrowed while the body is open */
     int64_t until_ms; /* of rlk_body_now_ms(), by limits.time_ms; 0: no limit */
 };
 
+/* A signal or another thread has set the flag (NULL allowed). */
+static inline bool
+rlk_body_is_cancelled(const struct rlk_body_options *o)
+{
+    return o->cancelled && __atomic_load_n(o->cancelled, __ATOMIC_RELAXED);
+}
+
 typedef int rlk_body_open_fn(const struct rlk_body_options *o,
                              struct rlk_body **ret, rowlock_error *err);
 

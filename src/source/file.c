@@ -2,11 +2,12 @@
  * A source that is a file. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "body.h"
 
-enum { PIECE = 256 * 1024 };
+enum { PIECE = 256 * 1024, SLICE_MS = 200 /* how soon an interrupt is seen */ };
 
 struct file {
     struct rlk_body body;
@@ -19,7 +20,7 @@ struct file {
 static int
 check_cancelled(const struct file *f, rowlock_error *err)
 {
-    if (f->o.cancelled && *f->o.cancelled)
+    if (rlk_body_is_cancelled(&f->o))
         return rlk_fail(err, ROWLOCK_CANCELLED, "reading was interrupted");
     return 0;
 }
@@ -29,11 +30,15 @@ read_piece(struct rlk_body *b, const char **ret, size_t *ret_len,
            rowlock_error *err)
 {
     struct file *f = (struct file *)b;
-    ssize_t n;
-    do {
+    struct pollfd ready = {.fd = f->fd, .events = POLLIN};
+    ssize_t n = -1;
+    do { /* a pipe may keep us waiting */
         RLK_TRY(check_cancelled(f, err));
-        n = read(f->fd, f->piece, sizeof f->piece);
-    } while (n < 0 && errno == EINTR);
+        if (poll(&ready, 1, SLICE_MS) > 0)
+            n = read(f->fd, f->piece, sizeof f->piece);
+        else
+            errno = EAGAIN;
+    } while (n < 0 && (errno == EINTR || errno == EAGAIN));
     if (n < 0)
         return rlk_fail_errno(err, ROWLOCK_IO, "could not read '%.120s'",
                               f->o.shown);
@@ -66,7 +71,7 @@ rlk_file_open(const struct rlk_body_options *o, struct rlk_body **ret,
     f->body.ops = &file_ops;
     f->o = *o;
     f->bytes = 0;
-    f->fd = open(o->url, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    f->fd = open(o->url, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (f->fd < 0) {
         rlk_fail_errno(err, ROWLOCK_IO, "could not open '%.120s'", o->shown);
         rlk_free(f);

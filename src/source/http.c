@@ -142,7 +142,7 @@ wait_for_piece(struct http *h, rowlock_error *err)
     int64_t since = rlk_body_now_ms();
     while (!h->piece.len && !h->done) {
         int running;
-        if (h->o.cancelled && *h->o.cancelled)
+        if (rlk_body_is_cancelled(&h->o))
             return rlk_fail(err, ROWLOCK_CANCELLED,
                             "fetching '%.120s' was "
                             "interrupted",

@@ -49,7 +49,7 @@ static int
 sleep_until(const struct rlk_body_options *o, int64_t until, rowlock_error *err)
 {
     for (int64_t now; (now = rlk_body_now_ms()) < until;) {
-        if (o->cancelled && *o->cancelled)
+        if (rlk_body_is_cancelled(o))
             return rlk_fail(err, ROWLOCK_CANCELLED,
                             "waiting for '%.120s' was interrupted", o->shown);
         int64_t left = until - now;

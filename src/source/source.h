@@ -139,7 +139,8 @@ struct rlk_reader_options { /* what it points to is borrowed while reading */
                                           is of another place, of no use */
     struct rlk_source_limits limits;
     const volatile sig_atomic_t *cancelled; /* NULL, or ends a wait with 57014
-                                               once it is not 0 */
+                                               once it is not 0; set by a signal
+                                               or atomically */
 };
 
 struct rlk_remote {  /* borrowed from the reader until the next call */

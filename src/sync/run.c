@@ -5,6 +5,7 @@
  * nothing behind. A source that fails in the middle ends the run before its
  * last, unfinished batch is written. */
 #include "sync/dry.h"
+#include "sync/feed.h"
 #include "sync/settle.h"
 #include "sync/sync.h"
 
@@ -17,11 +18,10 @@ struct run {
     struct rlk_arena arena;
     struct rlk_plan plan;
     struct rlk_work work;
-    struct rlk_reader *reader;
-    struct rlk_batch *batch;
-    struct rlk_later later; /* conflicts */
-    struct rlk_dry dry;     /* of a dry run */
-    bool ended;
+    struct rlk_feed *feed;
+    struct rlk_batch *batch; /* the feed's */
+    struct rlk_later later;  /* conflicts */
+    struct rlk_dry dry;      /* of a dry run */
 };
 
 static int
@@ -50,22 +50,25 @@ note_away(struct run *r, int rc, const rowlock_error *failure,
     return rc;
 }
 
+/* Until it gave its first record, or proved to have none. */
 static int
-open_source(struct run *r, rowlock_error *err)
+open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
 {
-    struct rlk_reader_options o = {
-        .url = r->d->url.text,
-        .shown = r->d->shown_url,
-        .http = r->d->http,
-        .format = (enum rlk_format)r->d->format,
-        .records = r->d->has_records ? &r->d->records : NULL,
-        .pages = r->d->said_http.pages ? &r->d->pages : NULL,
-        .limits = r->o->limits,
+    struct rlk_feed_options o = {
+        .reader.url = r->d->url.text,
+        .reader.shown = r->d->shown_url,
+        .reader.http = r->d->http,
+        .reader.format = (enum rlk_format)r->d->format,
+        .reader.records = r->d->has_records ? &r->d->records : NULL,
+        .reader.pages = r->d->said_http.pages ? &r->d->pages : NULL,
+        .reader.limits = r->o->limits,
         .cancelled = r->o->cancelled,
+        .batch_records = r->o->batch_records,
     };
-    rlk_definition_limit(r->d, &o.limits);
+    rlk_definition_limit(r->d, &o.reader.limits);
+    RLK_TRY(rlk_feed_start(&o, &r->feed, err));
     rowlock_error failure = {0};
-    int rc = rlk_reader_open(&o, &r->reader, &failure);
+    int rc = rlk_feed_first(r->feed, ret_first, &failure);
     return note_away(r, rc, &failure, err);
 }
 
@@ -116,26 +119,6 @@ count(struct run *r, rowlock_error *err)
     return 0;
 }
 
-/* Reads one record into the batch. */
-static int
-read_one(struct run *r, rowlock_error *err)
-{
-    struct rlk_remote remote = {0};
-    enum rlk_read what = RLK_READ_END;
-    rowlock_error failure = {0};
-    int rc = rlk_reader_next(r->reader, &remote, &what, &failure);
-    if (rc)
-        return note_away(r, rc, &failure, err);
-
-    if (what == RLK_READ_END) {
-        r->ended = true;
-        return 0;
-    }
-    if (!r->work.db)
-        RLK_TRY(open_target(r, true, err));
-    return rlk_batch_add(r->batch, &r->plan, &remote, what, err);
-}
-
 static int
 check_cancelled(const struct run *r, rowlock_error *err)
 {
@@ -144,18 +127,19 @@ check_cancelled(const struct run *r, rowlock_error *err)
     return 0;
 }
 
+/* The next batch of the source; none at its end. */
+static int
+next_batch(struct run *r, rowlock_error *err)
+{
+    rowlock_error failure = {0};
+    int rc = rlk_feed_next(r->feed, &r->batch, &failure);
+    return note_away(r, rc, &failure, err);
+}
+
 static int
 run_batch(struct run *r, rowlock_error *err)
 {
-    rlk_batch_reset(r->batch);
-    size_t most = r->o->batch_records;
-    if (most == 0 || most > RLK_BATCH_RECORDS)
-        most = RLK_BATCH_RECORDS;
-    while (!r->ended && r->batch->n < most)
-        RLK_TRY(read_one(r, err));
     RLK_TRY(check_cancelled(r, err));
-    if (r->batch->n == 0)
-        return 0;
     int rc = r->o->on_change ? rlk_batch_dry(r->batch, &r->work, &r->dry, err)
                              : rlk_batch_run(r->batch, &r->work, err);
     int counted = count(r, rc ? NULL : err);
@@ -163,23 +147,49 @@ run_batch(struct run *r, rowlock_error *err)
 }
 
 static int
+run_batches(struct run *r, rowlock_error *err)
+{
+    rlk_feed_go(r->feed, &r->plan);
+    for (;;) {
+        RLK_TRY(next_batch(r, err));
+        if (!r->batch)
+            return 0;
+        RLK_TRY(run_batch(r, err));
+    }
+}
+
+/* Conflicts are looked at again one by one. */
+static int
+settle(struct run *r, rowlock_error *err)
+{
+    if (!r->later.n)
+        return 0;
+    struct rlk_batch *b = rlk_calloc(1, sizeof *b);
+    if (!b)
+        return rlk_out_of_memory(err);
+    int rc = rlk_later_settle(&r->later, &r->work, b, finish, r, err);
+    rlk_batch_done(b);
+    rlk_free(b);
+    return rc;
+}
+
+static int
 run_all(struct run *r, rowlock_error *err)
 {
+    enum rlk_read first;
     RLK_TRY(open_target(r, false, err));
-    RLK_TRY(open_source(r, err));
-    while (!r->ended)
-        RLK_TRY(run_batch(r, err));
-    RLK_TRY(rlk_later_settle(&r->later, &r->work, r->batch, finish, r, err));
-    return r->work.db ? 0 /* an empty list makes a table too */
-                      : open_target(r, true, err);
+    RLK_TRY(open_source(r, &first, err));
+    if (!r->work.db) /* an empty list makes a table too */
+        RLK_TRY(open_target(r, true, err));
+    if (first == RLK_READ_RECORD)
+        RLK_TRY(run_batches(r, err));
+    return settle(r, err);
 }
 
 static void
 done(struct run *r)
 {
-    if (r->batch)
-        rlk_batch_done(r->batch);
-    rlk_free(r->batch);
+    rlk_feed_close(r->feed);
     rlk_later_done(&r->later);
     rlk_seen_done(&r->work.seen);
     rlk_dry_done(&r->dry);
@@ -196,11 +206,9 @@ rlk_sync_run(const struct rlk_definition *d, const struct rlk_sync_options *o,
     r.dry.arg = o->arg;
     r.work = (struct rlk_work){
         .plan = &r.plan, .patience_ms = d->total_ms, .cancelled = o->cancelled};
-    r.batch = rlk_calloc(1, sizeof *r.batch);
-    int rc = r.batch ? run_all(&r, err) : rlk_out_of_memory(err);
+    int rc = run_all(&r, err);
     for (size_t i = 0; i < r.later.n; i++)
         finish(&r.later.items[i], &r);
-    rlk_reader_close(r.reader);
     done(&r);
     return rc;
 }

@@ -49,8 +49,7 @@ rlk_seen_add(struct rlk_seen *s, uint64_t name)
 bool
 rlk_seen_has(const struct rlk_seen *s, uint64_t name)
 {
-    return s->cap &&
-           group_of(s, name / 64)->bits & UINT64_C(1) << name % 64;
+    return s->cap && group_of(s, name / 64)->bits & UINT64_C(1) << name % 64;
 }
 
 void

@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import unittest
 from pathlib import Path
 
@@ -253,6 +254,17 @@ class Writing(SyncTest):
         self.assertEqual(sync.end(), 130)
         self.assertIn("interrupted", sync.err)
         self.assertEqual(self.rows(), [("a", "one")])
+
+    def test_a_pipe_that_sends_nothing_can_be_interrupted(self):
+        os.mkfifo(self.top / "pipe.ndjson")
+        self.write("t.yaml", "sync: t\ntarget: {database: t.db, table: t, create_table: true}\n"
+                   "source: {url: pipe.ndjson}\nmatch: [code]\nfields: {code: /code}\n")
+        sync = self.start_rowlock("sync", "t.yaml")
+        with open(self.top / "pipe.ndjson", "w", encoding="utf-8"):
+            sync.signal(signal.SIGINT)
+            self.assertEqual(sync.end(), 130)
+        self.assertIn("interrupted", sync.err)
+        self.assertFalse((self.top / "t.db").exists())
 
     def test_two_at_once_make_no_duplicate(self):
         definition = self.small([{"code": f"c{i}", "name": "x"} for i in range(3000)])
