@@ -8,13 +8,11 @@ import json
 import os
 import re
 import unittest
-from pathlib import Path
 
 from harness import CliTest, measure, send
 
 os.environ["no_proxy"] = "*"  # servers are on loopback
 
-ISO = Path("/usr/share/iso-codes/json/iso_639-3.json")
 RECORDS = [{"code": c, "name": n} for c, n in (("a", "A"), ("b", "é\U0001f600"), ("c", "C,\n]}"))]
 
 
@@ -277,24 +275,6 @@ class Lines(FormatTest):
     def test_json_with_line_ends_is_no_ndjson(self):
         self.body("t.ndjson", json.dumps(RECORDS, indent=1))
         self.refused("cut off")
-
-
-@unittest.skipUnless(ISO.exists(), "iso-codes is not installed")
-class Languages(FormatTest):
-    def test_languages_of_iso_639_3_in_every_format(self):
-        languages = json.loads(ISO.read_bytes())["639-3"]
-        self.assertGreater(len(languages), 7900)
-        keys = sorted({key for language in languages for key in language})
-        full = [{key: language.get(key, "") for key in keys} for language in languages]
-        stored = []
-        for extension, _, body in (("json", "", ISO.read_bytes()), *bodies(full)):
-            self.fresh()
-            self.body(f"iso.{extension}", body, fields="{code: /alpha_3, name: /name, kind: /type}")
-            self.sync()
-            stored.append(self.rows("code, name, kind"))
-        self.assertEqual(len(stored[0]), len(languages))
-        for other in stored[1:]:
-            self.assertEqual(other, stored[0])
 
 
 class Memory(FormatTest):

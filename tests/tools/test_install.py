@@ -12,11 +12,13 @@ class Install(ToolTest):
     def setUp(self):
         super().setUp()
         self.log = self.top / "log"
+        self.write("lists", "Packages\n")
         self.fake("id", "echo ${UID_IS:-1000}")
         self.fake("sudo", "exit 1")
         self.fake("dpkg-query", 'shift 3; for p; do [ $p = "${MISSING:-}" ] || '
                                 'echo "installed $p"; done')
-        self.fake("apt-get", f'echo "$@" >>{self.log}; '
+        self.fake("apt-get", f'[ $1 != indextargets ] || {{ cat {self.top}/lists; exit 0; }}; '
+                             f'echo "$@" >>{self.log}; '
                              f'[ ! -e {self.top}/stale ] || case $* in '
                              f'*update) rm {self.top}/stale;; *) exit 100;; esac')
 
@@ -31,7 +33,7 @@ class Install(ToolTest):
         return self.log.read_text().splitlines() if self.log.exists() else []
 
     def test_nothing_is_said_when_nothing_is_missing(self):
-        done = self.install("build", "test", "check", "demo", "bench", "fresh")
+        done = self.install("build", "test", "data", "check", "demo", "bench", "fresh")
         self.assertEqual((done.returncode, done.stdout), (0, ""))
 
     def test_a_user_without_sudo_gets_the_one_line_to_type(self):
@@ -55,6 +57,17 @@ class Install(ToolTest):
         self.assertEqual(self.install("build", MISSING="gcc", UID_IS="0").returncode, 0)
         self.assertEqual([line.split()[-1] for line in self.calls()],
                          ["gcc", "update", "gcc"])
+
+    def test_lists_that_are_not_there_are_fetched_for_the_data(self):
+        self.write("lists", "")
+        self.assertEqual(self.install("build", UID_IS="0").returncode, 0)
+        self.assertEqual(self.calls(), [])
+        self.assertEqual(self.install("data", UID_IS="0").returncode, 0)
+        self.assertEqual(self.calls(), ["-q update"])
+        done = self.install("data")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("  sudo apt-get update\n", done.stdout)
+        self.assertNotIn("install", done.stdout.splitlines()[-1])
 
     def test_a_failed_installation_fails(self):
         self.fake("apt-get", "exit 100")
