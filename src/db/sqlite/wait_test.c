@@ -469,6 +469,8 @@ wait_for_a_stranger(struct rlk_conn *c)
 {
     catch_usr1(c);
     check(fetch(c, "item", ID(1), ROWLOCK_UPDATE, 0, 0) == 0);
+    parent_tell("found");
+    parent_expect("save");
     parent_tell("waiting");
     check(save(c, "item", 0, "n", ID(11), 0) == ROWLOCK_CANCELLED);
     rollback(c);
@@ -483,8 +485,10 @@ test_cancel__ends_a_wait_for_a_stranger(void **state)
     struct waiter w = {wait_for_a_stranger};
     fixture_init(&f, items);
     child_start(&waiter, run_waiter, &w);
+    child_expect(&waiter, "found"); /* opening a database locks it too */
     assert_int_equal(sqlite3_open(f.path.text, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", 0, 0, 0), 0);
+    child_tell(&waiter, "save");
     child_expect(&waiter, "waiting");
     assert_int_equal(kill(waiter.pid, SIGUSR1), 0);
     child_end(&waiter);
