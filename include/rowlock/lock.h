@@ -67,7 +67,7 @@ typedef struct rowlock_wait_notice {
     enum rowlock_kind kind;
     const char *table, *key;
     uint32_t owner;          /**< the holder's slot */
-    int64_t pid;             /**< the holder's process */
+    int64_t pid;             /**< the holder's process; 0: not known */
     const char *owner_label; /**< what the holder called itself, maybe "" */
     int64_t held_ms;         /**< how long the holder has had it */
     int64_t waited_ms;       /**< how long this request waits already */

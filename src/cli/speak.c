@@ -140,7 +140,8 @@ void
 rlk_speak_wait(const rowlock_wait_notice *notice, void *arg)
 {
     (void)arg;
-    char held[32], what[160];
+    char held[32], what[160], who[160];
+    const char *label = notice->owner_label ? notice->owner_label : "";
     rlk_duration_print(notice->held_ms, held, sizeof held);
     if (notice->kind == ROWLOCK_WRITER)
         snprintf(what, sizeof what, "the turn to write");
@@ -149,9 +150,12 @@ rlk_speak_wait(const rowlock_wait_notice *notice, void *arg)
                  notice->table ? notice->table : "",
                  notice->key && *notice->key ? "/" : "",
                  notice->key ? notice->key : "");
-    const char *label = notice->owner_label ? notice->owner_label : "";
-    rlk_speak("waiting for %s: locked by pid %" PRId64 "%s%s%s for %s", what,
-              notice->pid, *label ? " (" : "", label, *label ? ")" : "", held);
+    if (notice->pid)
+        snprintf(who, sizeof who, "pid %" PRId64 "%s%s%s", notice->pid,
+                 *label ? " (" : "", label, *label ? ")" : "");
+    else
+        snprintf(who, sizeof who, "%s", label);
+    rlk_speak("waiting for %s: locked by %s for %s", what, who, held);
 }
 
 int

@@ -31,6 +31,7 @@ struct writing {
     const bool *keyed;     /* of each column: it is part of some key */
     int32_t wait_ms;
     size_t next, end; /* of b->order: this block's */
+    int64_t since_ms; /* this block has the writer since then; 0: not yet */
 };
 
 int64_t
@@ -204,7 +205,9 @@ start_slice(struct writing *s, rowlock_block *block, rowlock_error *err)
     if (!plain || t->has_triggers || s->b->careful ||
         s->wait_ms != ROWLOCK_NOWAIT)
         return 0;
-    return rlk_block_start_write(block, s->b->mark, &s->current, err);
+    RLK_TRY(rlk_block_start_write(block, s->b->mark, &s->current, err));
+    s->since_ms = rlk_now_ms();
+    return 0;
 }
 
 static bool
@@ -315,12 +318,25 @@ write_careful(struct writing *s, rowlock_block *block, rowlock_error *err)
     return 0;
 }
 
+/* Where the block did not begin with taking the writer, the first record that
+ * is written did. What that waited for others is no time in which they waited
+ * for us. */
+static bool
+has_had_its_time(struct writing *s)
+{
+    bool wrote = s->item->outcome != RLK_FATE_UNCHANGED;
+    if (s->w->plan->d->pace != RLK_PACE_POLITE)
+        return false;
+    if (!s->since_ms && wrote)
+        s->since_ms = rlk_now_ms();
+    return s->since_ms && rlk_now_ms() - s->since_ms >= POLITE_MS;
+}
+
 static int
 write_slice(rowlock_block *block, void *arg, rowlock_error *err)
 {
     struct writing *s = arg;
-    bool polite = s->w->plan->d->pace == RLK_PACE_POLITE;
-    int64_t start = rlk_now_ms();
+    s->since_ms = 0;
     RLK_TRY(rlk_plan_table(s->w->plan, s->w->db, &s->table, err));
     RLK_TRY(start_slice(s, block, err));
     for (s->end = s->next; s->end < s->b->n_order;) {
@@ -330,7 +346,7 @@ write_slice(rowlock_block *block, void *arg, rowlock_error *err)
             RLK_TRY(write_careful(s, block, err));
         else
             RLK_TRY(write_one(s, block, err));
-        if (polite && rlk_now_ms() - start >= POLITE_MS)
+        if (has_had_its_time(s))
             break;
     }
     return 0;
@@ -413,9 +429,8 @@ rlk_batch_write(struct rlk_batch *b, struct rlk_work *w, int32_t wait_ms,
             return rlk_fail(err, ROWLOCK_CANCELLED, "the run was interrupted");
         if (polite)
             stay_away(w);
-        int64_t start = rlk_now_ms();
         RLK_TRY(run_slice(&s, err));
-        int64_t now = rlk_now_ms(), held = now - start;
+        int64_t now = rlk_now_ms(), held = s.since_ms ? now - s.since_ms : 0;
         w->free_at_ms =
             now + (held < LONGEST_PAUSE_MS ? held : LONGEST_PAUSE_MS);
     }

@@ -2,7 +2,6 @@
 """rowlock sync beside others: who holds what it wants, and what it costs."""
 
 import json
-import sqlite3
 import unittest
 
 from test_sync import SyncTest
@@ -111,24 +110,6 @@ class Held(Unchanged):
         holder.tell("")
         self.assertEqual(holder.end(), 0)
         self.assertEqual(self.outcome(definition), {"updated": 1, "unchanged": 1})
-
-    def test_a_plain_writer_finds_its_turn_at_the_default_pace(self):
-        """A program that knows no record locks, with SQLite's own timeout of 5 s,
-        writes all the time beside 100,000 new records."""
-        definition = self.small("[]")
-        self.sync(definition)
-        self.write("t.json", json.dumps([{"code": f"c{i}", "name": "x"} for i in range(100_000)]))
-        db = sqlite3.connect(self.top / "t.db", timeout=5, isolation_level=None)
-        self.addCleanup(db.close)
-        writes = 0
-        sync = self.start_rowlock("sync", "--json", definition)
-        while sync.process.poll() is None:
-            db.execute("INSERT INTO t (code) VALUES (?)", (f"mine{writes}",))
-            writes += 1
-        self.assertEqual(sync.end(), 0, sync.err)
-        self.assertGreater(writes, 10)
-        self.assertEqual(self.query(self.top / "t.db", "SELECT count(*), count(name) FROM t"),
-                         [(100_000 + writes, 100_000)])
 
     def test_two_definitions_of_one_source_in_opposite_orders(self):
         """Both want all records, one from the front, one from the back."""
