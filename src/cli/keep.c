@@ -47,6 +47,15 @@ rlk_keep_begin(struct rlk_history *h, const struct rlk_target *t,
 }
 
 void
+rlk_keep_look(struct rlk_history *h, const struct rlk_target *t,
+              const struct rlk_definition *d)
+{
+    const struct rlk_table *table;
+    if (rlk_session_table(t->db, RLK_HISTORY_TABLE, &table, NULL) == 0)
+        rlk_history_look(h, d, t->db, NULL); /* nothing known: all is read */
+}
+
+void
 rlk_keep_end(struct rlk_history *h, const struct rlk_history_end *end)
 {
     rowlock_error err = {0};

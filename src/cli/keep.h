@@ -11,6 +11,9 @@
  * database that may be the wrong one. */
 void rlk_keep_begin(struct rlk_history *h, const struct rlk_target *t,
                     const struct rlk_definition *d, bool fits);
+/* For a dry run: only what an earlier run knows. */
+void rlk_keep_look(struct rlk_history *h, const struct rlk_target *t,
+                   const struct rlk_definition *d);
 void rlk_keep_end(struct rlk_history *h, const struct rlk_history_end *end);
 
 #endif

@@ -6,16 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/grid.h"
 #include "cli/help.h"
 #include "cli/history.h"
 #include "cli/json.h"
+#include "cli/moment.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/speak.h"
-#include "record/value.h"
 
 static int run_runs(const struct rlk_args *args);
 
@@ -32,7 +31,9 @@ const struct rlk_command rlk_command_runs = {
         "newest 1,000 of each definition are kept. They are shown newest "
         "first, STARTED in local time; below stands why runs have failed.\n"
         "\n"
-        "STATUS is running, done (the source was read to its end), failed, "
+        "STATUS is running, done (the source was read to its end), unchanged "
+        "(done without reading, since the source says that nothing has changed "
+        "since an earlier run), failed, "
         "interrupted (by a signal) or broken off (its process is gone without "
         "a word: killed, or the machine went down).\n"
         "\n"
@@ -52,7 +53,6 @@ const struct rlk_command rlk_command_runs = {
 };
 
 enum { USUAL_LIMIT = 20 };
-static const int64_t second_us = 1000000;
 
 static bool
 has_text(const struct rlk_past_run *run, enum rlk_history_column column,
@@ -63,24 +63,11 @@ has_text(const struct rlk_past_run *run, enum rlk_history_column column,
            memcmp(v->u.s.ptr, text, v->u.s.len) == 0;
 }
 
-/* Since 1970. */
 static bool
 read_time(const struct rlk_past_run *run, enum rlk_history_column column,
           int64_t *ret_us)
 {
-    const int64_t epoch_s = INT64_C(62135596800); /* since the year 1 */
-    if (!rlk_time_read(RLK_TYPE_TIMESTAMP, run->values[column], ret_us))
-        return false;
-    *ret_us -= epoch_s * second_us;
-    return true;
-}
-
-static int64_t
-now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * second_us + now.tv_nsec / 1000;
+    return rlk_moment_read(run->values[column], ret_us);
 }
 
 /* How long it took, or takes already; false: nobody knows. */
@@ -91,11 +78,23 @@ took_us(const struct rlk_past_run *run, int64_t *ret)
     if (!read_time(run, RLK_RUNS_STARTED, &started))
         return false;
     if (has_text(run, RLK_RUNS_STATUS, RLK_RUN_RUNNING))
-        ended = now_us();
+        ended = rlk_moment_now();
     else if (!read_time(run, RLK_RUNS_ENDED, &ended))
         return false;
     *ret = ended > started ? ended - started : 0;
     return true;
+}
+
+/* It was done without reading the source, which said that it is unchanged since
+ * an earlier run. */
+static bool
+was_unchanged(const struct rlk_past_run *run)
+{
+    int64_t started, source_read;
+    return has_text(run, RLK_RUNS_STATUS, RLK_RUN_DONE) &&
+           read_time(run, RLK_RUNS_STARTED, &started) &&
+           read_time(run, RLK_RUNS_SOURCE_READ, &source_read) &&
+           source_read < started;
 }
 
 /* ---- for people ---- */
@@ -111,18 +110,14 @@ add_value(struct rlk_grid *grid, rowlock_value value)
 static void
 add_started(struct rlk_grid *grid, const struct rlk_past_run *run)
 {
-    char text[32] = "";
+    char text[RLK_MOMENT_TEXT];
     int64_t us;
-    struct tm local;
-    if (read_time(run, RLK_RUNS_STARTED, &us) && us >= 0) {
-        time_t seconds = (time_t)(us / second_us);
-        if (localtime_r(&seconds, &local))
-            strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
-    }
-    if (*text)
-        rlk_grid_add(grid, text);
-    else
+    if (!read_time(run, RLK_RUNS_STARTED, &us)) {
         add_value(grid, run->values[RLK_RUNS_STARTED]);
+        return;
+    }
+    rlk_moment_print(us, text);
+    rlk_grid_add(grid, text);
 }
 
 static void
@@ -157,7 +152,10 @@ add_row(struct rlk_grid *grid, const struct rlk_past_run *run)
     add_value(grid, run->values[RLK_RUNS_SYNC]);
     add_started(grid, run);
     add_took(grid, run);
-    add_value(grid, run->values[RLK_RUNS_STATUS]);
+    if (was_unchanged(run))
+        rlk_grid_add(grid, "unchanged");
+    else
+        add_value(grid, run->values[RLK_RUNS_STATUS]);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         add_count(grid, run->values[counts[i]]);
 }
@@ -205,22 +203,18 @@ print_table(const struct rlk_past_runs *runs, rowlock_error *err)
 
 /* ---- for programs ---- */
 
-/* "2026-11-25T13:03:07.123456Z" */
 static void
 add_time(struct rlk_buf *buf, const struct rlk_past_run *run,
          enum rlk_history_column column)
 {
-    char text[32];
+    char text[RLK_MOMENT_TEXT];
     int64_t us;
-    struct tm utc;
-    if (!read_time(run, column, &us) || us < 0) {
+    if (!read_time(run, column, &us)) {
         rlk_buf_json_value(buf, run->values[column]);
         return;
     }
-    time_t seconds = (time_t)(us / second_us);
-    gmtime_r(&seconds, &utc);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    rlk_buf_format(buf, "\"%s.%06" PRId64 "Z\"", text, us % second_us);
+    rlk_moment_iso(us, text);
+    rlk_buf_format(buf, "\"%s\"", text);
 }
 
 static void
@@ -228,7 +222,8 @@ add_object(struct rlk_buf *buf, const struct rlk_past_run *run)
 {
     int64_t us;
     rlk_buf_format(buf, "{\"id\": %" PRId64, run->id);
-    for (int i = 0; i < RLK_HISTORY_COLUMNS; i++) {
+    for (int i = 0; i < RLK_RUNS_VALIDATOR; i++) { /* that and what follows
+                                                      is the run's own */
         rlk_buf_format(buf, ", \"%s\": ", rlk_history_columns[i].name);
         if (strcmp(rlk_history_columns[i].type, "TIMESTAMP") == 0)
             add_time(buf, run, (enum rlk_history_column)i);

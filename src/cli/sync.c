@@ -10,6 +10,7 @@
 #include "cli/dry.h"
 #include "cli/interrupt.h"
 #include "cli/keep.h"
+#include "cli/moment.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/speak.h"
@@ -52,7 +53,8 @@ const struct rlk_command rlk_command_sync = {
         "run fails later, and the next run finds it unchanged. A record that "
         "cannot be written is rejected alone, with its place in the source, "
         "and the rest goes on. A body that is cut off or damaged fails the "
-        "run.\n"
+        "run. A source that says it is unchanged since a run that left "
+        "nothing to do is not read, unless --full is given.\n"
         "\n"
         "With --dry-run nothing is written, locked or created: each change is "
         "shown, column by column, old -> new (+ a record that would be "
@@ -62,6 +64,10 @@ const struct rlk_command rlk_command_sync = {
     .options = {{.name = "dry-run",
                  .environment = true,
                  .help = "show what would change, and write nothing"},
+                {.name = "full",
+                 .environment = true,
+                 .help = "read the source even if it says that it is "
+                         "unchanged"},
                 RLK_OPTION_JSON},
     .examples = {{"sync --dry-run regions.yaml", "look before leaping"},
                  {"sync --json regions.yaml", "the outcome as JSON lines"},
@@ -133,7 +139,10 @@ begin_history(bool fits, void *arg)
 {
     struct sync *s = arg;
     rlk_progress_clear(&s->progress);
-    rlk_keep_begin(&s->history, &s->target, s->definition, fits);
+    if (s->dry)
+        rlk_keep_look(&s->history, &s->target, s->definition);
+    else
+        rlk_keep_begin(&s->history, &s->target, s->definition, fits);
 }
 
 static void
@@ -217,6 +226,15 @@ add_error(struct rlk_buf *line, const rowlock_error *err)
     rlk_buf_char(line, '}');
 }
 
+/* The source was not read, since it says that nothing has changed since then.
+ */
+static bool
+unchanged_since(const struct sync *s, int64_t *ret_us)
+{
+    return s->report.source_unchanged &&
+           rlk_moment_read(rowlock_text(s->history.known.read), ret_us);
+}
+
 /* err: NULL when the run went through. */
 static void
 print_json(struct sync *s, const rowlock_error *err)
@@ -224,6 +242,8 @@ print_json(struct sync *s, const rowlock_error *err)
     struct rlk_buf RLK_AUTOBUF line = {0};
     const struct rlk_sync_report *r = &s->report;
     const char *name = s->definition->name.text;
+    char text[RLK_MOMENT_TEXT];
+    int64_t since;
     rlk_buf_text(&line, "{\"sync\": ");
     rlk_buf_json(&line, name, strlen(name));
     rlk_buf_format(
@@ -237,6 +257,10 @@ print_json(struct sync *s, const rowlock_error *err)
         (unsigned long long)r->unchanged, (unsigned long long)r->conflicts,
         (unsigned long long)r->deferred, (unsigned long long)r->rejected,
         rlk_progress_seconds(&s->progress));
+    if (unchanged_since(s, &since)) {
+        rlk_moment_iso(since, text);
+        rlk_buf_format(&line, ", \"unchanged_since\": \"%s\"", text);
+    }
     if (s->dry)
         rlk_buf_text(&line, ", \"dry_run\": true");
     if (err)
@@ -266,21 +290,35 @@ print_counts(const struct rlk_sync_report *r)
 }
 
 static void
-print_summary(struct sync *s)
+print_records(const struct sync *s)
 {
-    struct rlk_buf RLK_AUTOBUF name = {0};
     char records[RLK_COUNT_TEXT], rate[RLK_COUNT_TEXT];
     double seconds = rlk_progress_seconds(&s->progress);
     uint64_t n = s->report.records;
-    rlk_buf_visible(&name, s->definition->name.text);
     rlk_count_print(n, records);
     rlk_count_print(seconds > 0 ? (uint64_t)((double)n / seconds) : 0, rate);
-    printf("%s: %s record%s in %.2f s", name.ptr ? name.ptr : "", records,
-           n == 1 ? "" : "s", seconds);
+    printf("%s record%s in %.2f s", records, n == 1 ? "" : "s", seconds);
     if (n)
         printf(" (%s a second)", rate);
     printf("\n");
     print_counts(&s->report);
+}
+
+static void
+print_summary(struct sync *s)
+{
+    struct rlk_buf RLK_AUTOBUF name = {0};
+    char text[RLK_MOMENT_TEXT];
+    int64_t since;
+    rlk_buf_visible(&name, s->definition->name.text);
+    printf("%s: ", name.ptr ? name.ptr : "");
+    if (unchanged_since(s, &since)) {
+        rlk_moment_print(since, text);
+        printf("the source says it is unchanged since %s; --full reads it all "
+               "the same\n",
+               text);
+    } else
+        print_records(s);
     if (s->dry)
         printf("dry run: %s\n", s->report.created || s->report.updated
                                     ? "nothing was written; this would be done"
@@ -371,11 +409,13 @@ run_definition(struct sync *s)
     rowlock_error err = {0};
     struct rlk_sync_options o = {
         .open_target = open_target,
-        .on_target = s->dry ? NULL : begin_history,
+        .on_target = begin_history,
         .on_left = take_left,
         .on_progress = take_progress,
         .on_change = s->dry ? take_change : NULL,
         .arg = s,
+        .validator =
+            rlk_args_has(s->args, "full") ? NULL : s->history.known.validator,
         .limits = RLK_SOURCE_LIMITS_INIT,
         .cancelled = &s->cancelled,
     };

@@ -86,6 +86,8 @@ struct rlk_table { /* owned by the connection; a pointer stays valid until its
     const struct rlk_foreign_key *foreign_keys;
     size_t n_foreign_keys;
     bool has_triggers;
+    int64_t made; /* differs once the table was dropped and made anew; it may
+                     also differ after other changes of the schema */
 };
 
 /* ---- rows ---- */

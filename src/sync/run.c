@@ -9,6 +9,7 @@
 #include "sync/settle.h"
 #include "sync/sync.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct run {
@@ -61,6 +62,8 @@ open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
         .reader.format = (enum rlk_format)r->d->format,
         .reader.records = r->d->has_records ? &r->d->records : NULL,
         .reader.pages = r->d->said_http.pages ? &r->d->pages : NULL,
+        .reader.validator =
+            r->o->validator && *r->o->validator ? r->o->validator : NULL,
         .reader.limits = r->o->limits,
         .cancelled = r->o->cancelled,
         .batch_records = r->o->batch_records,
@@ -173,6 +176,16 @@ settle(struct run *r, rowlock_error *err)
     return rc;
 }
 
+/* The source has come to its end. */
+static void
+keep_validator(struct run *r)
+{
+    const char *validator = rlk_feed_validator(r->feed);
+    if (validator)
+        snprintf(r->report->validator, sizeof r->report->validator, "%s",
+                 validator);
+}
+
 static int
 run_all(struct run *r, rowlock_error *err)
 {
@@ -183,6 +196,8 @@ run_all(struct run *r, rowlock_error *err)
         RLK_TRY(open_target(r, true, err));
     if (first == RLK_READ_RECORD)
         RLK_TRY(run_batches(r, err));
+    r->report->source_unchanged = first == RLK_READ_UNCHANGED;
+    keep_validator(r);
     return settle(r, err);
 }
 

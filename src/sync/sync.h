@@ -13,6 +13,9 @@ struct rlk_sync_report { /* of what is committed; of a dry run: what would be */
     uint64_t conflicts, deferred, rejected; /* left as they are */
     bool definition_wrong; /* the failure is the definition's */
     bool source_away;      /* the failure is the source's: try again later */
+    bool source_unchanged; /* said so itself: nothing was read */
+    char validator[RLK_VALIDATOR_SIZE]; /* of a body that was read to its end;
+                                           "": none */
 };
 
 struct rlk_sync_left {           /* a record that was not written */
@@ -56,6 +59,10 @@ struct rlk_sync_options {
      * that can look only. */
     void (*on_change)(const struct rlk_sync_change *change, void *arg);
     void *arg;
+    /* NULL, or the validator of an earlier run that left nothing to do: if the
+     * source answers that it is unchanged since, the run is done. "": none;
+     * on_target may fill it. */
+    const char *validator;
     struct rlk_source_limits limits;
     size_t batch_records; /* in one block, 500 at most; 0: 500 */
     const volatile sig_atomic_t *cancelled; /* NULL, or ends the run once it is

@@ -44,6 +44,7 @@ load(struct rlk_sqlite *c, const char *name, struct rlk_sqlite_table **ret,
     struct rlk_sqlite_catalogue *cat = &c->catalogue;
     RLK_TRY(rlk_sqlite_read_table(c, name, ret, err));
     (*ret)->id = ++cat->last_id;
+    (*ret)->base.made = cat->schema_version; /* no table has one of its own */
     (*ret)->next = cat->tables;
     cat->tables = *ret;
     return 0;
