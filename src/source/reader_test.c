@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/scarce.h"
 #include "base/text.h"
 #include "source.h"
 
@@ -245,35 +246,19 @@ test_reader__a_server_that_stops_in_the_middle_is_given_up(void **state)
     close(fd);
 }
 
-/* The n-th allocation fails, and all after it. */
-static long allocations_left;
-
-static void *
-scarce_allocator(void *old, size_t size)
-{
-    if (size && allocations_left-- <= 0)
-        return NULL;
-    void *p = size ? realloc(old, size) : NULL;
-    if (!size)
-        free(old);
-    return p;
-}
-
 static void
 fail_every_allocation(enum rlk_format format, const char *body)
 {
-    void *(*normal)(void *, size_t) = rlk_allocator;
     int rc = -1;
     reset();
     options.format = format;
     write_file(body);
     for (long n = 0; rc; n++) {
         struct rlk_buf out = {0};
-        allocations_left = n;
-        rlk_allocator = scarce_allocator;
+        rlk_scarce_begin(n);
         rc = read_all(&out);
         rlk_buf_done(&out);
-        rlk_allocator = normal;
+        rlk_scarce_end();
         assert_true(rc == 0 || rc == ROWLOCK_NO_MEMORY);
     }
 }

@@ -3,7 +3,7 @@
  * goes. What is not in it is an error, so that no misspelt or future key is
  * silently passed over. To add a key: a row here, a line in
  * docs/definition.md. Next: definition_source.c,
- * definition_http.c, definition_fields.c. */
+ * definition_preset.c, definition_http.c, definition_fields.c. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +25,7 @@ static const char *const types[] = {"",     "text",    "integer",
 
 static const char *const disagreements[] = {"report", "first", "rekey", NULL};
 static const char *const occasions[] = {"", "change", NULL};
+static const char *const escapes[] = {"", "html", NULL};
 static const char *const empties[] = {"", "null", NULL};
 /* By enum rlk_pages_by. */
 static const char *const ways[] = {"link",   "page",   "next",
@@ -50,6 +51,7 @@ static const struct rule {
     {"source", "url", SAID, true, TOP(url)},
     {"source", "format", CHOICE, false, offsetof(struct rlk_definition, format),
      rlk_format_names},
+    {"source", "preset", SAID, false, TOP(preset)},
     {"source", "auth", TREE, false, TOP(said_auth.node)},
     {"auth", "bearer", SAID, false, TOP(said_auth.bearer)},
     {"auth", "basic", SECTION, false, 0, NULL},
@@ -91,6 +93,7 @@ static const struct rule {
     {"field", "value", TREE, false, FIELD(said_value), NULL},
     {"field", "on", CHOICE, false, FIELD(on_change), occasions},
     {"field", "empty", CHOICE, false, FIELD(empty_null), empties},
+    {"field", "unescape", CHOICE, false, FIELD(unescape_html), escapes},
     {"field", "lower", FLAG, false, FIELD(lower), NULL},
     {"field", "strip", FLAG, false, FIELD(strip), NULL},
     {"field", "slugify", FLAG, false, FIELD(slugify), NULL},

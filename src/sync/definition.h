@@ -62,7 +62,8 @@ struct rlk_field {
     int mode; /* enum rlk_field_mode */
     int type; /* enum rlk_field_type */
     bool strip, slugify, lower;
-    int empty_null; /* blank text becomes NULL */
+    int unescape_html; /* before all of these */
+    int empty_null;    /* blank text becomes NULL */
     const struct rlk_yaml *said_value;
     int generated;             /* enum rlk_generated */
     struct rlk_json *constant; /* or NULL: from, or generated */
@@ -99,9 +100,12 @@ struct rlk_definition {
     const char *shown_url, *shown_database;
     struct rlk_said_auth said_auth;
     struct rlk_said ca, timeout;
+    struct rlk_said preset; /* "wordpress"; pages and records are of it, where
+                               they are not said, and url has its parameters */
     struct rlk_said_http said_http;
     struct rlk_http_options http;
     struct rlk_pages pages;
+    bool has_pages;
     int32_t timeout_ms, time_ms; /* 0: not said */
     uint64_t body_bytes;         /* 0: not said */
     struct rlk_pointer records;

@@ -71,12 +71,13 @@ static int
 check_kinds(struct rlk_reading *r, const struct rlk_yaml *node,
             const struct rlk_field *f)
 {
-    bool text = f->type == RLK_FIELD_ANY || f->type == RLK_FIELD_TEXT;
-    if ((f->strip || f->slugify || f->lower) && !text)
-        return RLK_WRONG(r, node, "%s makes text, but the type is %s",
-                         f->slugify ? "slugify"
-                         : f->strip ? "strip"
-                                    : "lower",
+    const char *maker = f->slugify         ? "slugify"
+                        : f->strip         ? "strip"
+                        : f->lower         ? "lower"
+                        : f->unescape_html ? "unescape"
+                                           : NULL;
+    if (maker && f->type != RLK_FIELD_ANY && f->type != RLK_FIELD_TEXT)
+        return RLK_WRONG(r, node, "%s makes text, but the type is %s", maker,
                          rlk_field_type_name((enum rlk_field_type)f->type));
     return 0;
 }
@@ -147,7 +148,8 @@ read_value(struct rlk_reading *r, const struct rlk_yaml *node,
         return RLK_WRONG(r, node, "on: change goes with mode: update only");
     if (from)
         return 0;
-    if (f->said_default || f->strip || f->slugify || f->lower || f->empty_null)
+    if (f->said_default || f->strip || f->slugify || f->lower ||
+        f->unescape_html || f->empty_null)
         return RLK_WRONG(r, node,
                          "'value' goes with 'mode', 'on' and 'type' "
                          "only");

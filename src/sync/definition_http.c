@@ -217,6 +217,7 @@ read_pages(struct rlk_reading *r)
     struct rlk_pages *p = &r->d->pages;
     if (!said->pages)
         return 0;
+    r->d->has_pages = true;
     RLK_TRY(rlk_read_section(r, said->pages, "pages", r->d));
     RLK_TRY(check_pages(r));
     RLK_TRY(check_beside(r, "at", &p->at));
@@ -247,6 +248,7 @@ check_http(struct rlk_reading *r)
         {"ca", d->ca.text ? &d->ca.at : NULL},
         {"timeout", d->timeout.text ? &d->timeout.at : NULL},
         {"retries", said->retries ? &said->retries->at : NULL},
+        {"preset", d->preset.text ? &d->preset.at : NULL},
         {"pages", said->pages ? &said->pages->at : NULL},
         {"limits.time", said->time.text ? &said->time.at : NULL},
     };

@@ -25,7 +25,8 @@ int rlk_read_path(struct rlk_reading *r, const char *prefix, const char *path,
 int rlk_check_header_name(struct rlk_reading *r, const struct rlk_said *said);
 /* After all sections: source, fields, then match. */
 int rlk_read_source(struct rlk_reading *r);
-int rlk_read_http(struct rlk_reading *r); /* of source */
+int rlk_read_preset(struct rlk_reading *r); /* of source, before http */
+int rlk_read_http(struct rlk_reading *r);   /* of source */
 int rlk_read_fields(struct rlk_reading *r);
 int rlk_read_match(struct rlk_reading *r);
 

@@ -219,6 +219,7 @@ rlk_read_source(struct rlk_reading *r)
     struct rlk_definition *d = r->d;
     RLK_TRY(read_references(r, &d->database, &d->shown_database));
     RLK_TRY(read_references(r, &d->url, &d->shown_url));
+    RLK_TRY(rlk_read_preset(r));
     RLK_TRY(rlk_read_http(r));
     RLK_TRY(read_auth(r));
     return check_format(r);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/scarce.h"
 #include "base/text.h"
 
 static rowlock_error err;
@@ -379,20 +380,6 @@ test_definition__a_file_that_cannot_be_read_says_why(void **state)
     unlink(path);
 }
 
-/* The n-th allocation fails, and all after it. */
-static long allocations_left;
-
-static void *
-scarce_allocator(void *old, size_t size)
-{
-    if (size && allocations_left-- <= 0)
-        return NULL;
-    void *p = size ? realloc(old, size) : NULL;
-    if (!size)
-        free(old);
-    return p;
-}
-
 static void
 test_definition__any_allocation_may_fail(void **state)
 {
@@ -401,14 +388,12 @@ test_definition__any_allocation_may_fail(void **state)
         "sync: x\ntarget: {database: a.db, table: t}\nsource: {url: x, "
         "records: /a/b}\nmatch: [[a, b], a]\nfields: {a: /a, b: {from: /b, "
         "type: integer, default: 7}}\n";
-    void *(*normal)(void *, size_t) = rlk_allocator;
     struct rlk_definition *d = NULL;
     int rc = -1;
     for (long n = 0; rc; n++) {
-        allocations_left = n;
-        rlk_allocator = scarce_allocator;
+        rlk_scarce_begin(n);
         rc = rlk_definition_parse("c/d.yaml", yaml, strlen(yaml), &d, &err);
-        rlk_allocator = normal;
+        rlk_scarce_end();
         assert_true(rc == 0 || rc == ROWLOCK_NO_MEMORY);
     }
     rlk_definition_free(d);

@@ -61,7 +61,7 @@ open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
         .reader.http = r->d->http,
         .reader.format = (enum rlk_format)r->d->format,
         .reader.records = r->d->has_records ? &r->d->records : NULL,
-        .reader.pages = r->d->said_http.pages ? &r->d->pages : NULL,
+        .reader.pages = r->d->has_pages ? &r->d->pages : NULL,
         .reader.validator =
             r->o->validator && *r->o->validator ? r->o->validator : NULL,
         .reader.limits = r->o->limits,

@@ -13,6 +13,7 @@
 #include "record/value.h"
 #include "sync/generate.h"
 #include "sync/slugify.h"
+#include "sync/unescape.h"
 
 struct making {
     const struct rlk_field *field;
@@ -275,18 +276,34 @@ lower(struct rlk_arena *arena, rowlock_value *v, rowlock_error *err)
     return 0;
 }
 
+/* ret is the node with its text unescaped. */
+static int
+unescape(struct making *m, struct rlk_json *ret)
+{
+    if (m->node->type != RLK_JSON_STRING)
+        return 0;
+    *ret = *m->node;
+    ret->raw = NULL;
+    ret->text = rlk_unescape_html(ret->text, ret->len, m->arena, &ret->len);
+    m->node = ret;
+    return ret->text ? 0 : rlk_out_of_memory(m->err);
+}
+
 int
 rlk_field_value(const struct rlk_field *f, struct rlk_goal goal,
                 const struct rlk_json *record, struct rlk_arena *arena,
                 rowlock_value *ret, bool *ret_present, rowlock_error *err)
 {
     struct making m = {f, goal, f->constant, arena, err};
+    struct rlk_json plain;
     if (f->generated) {
         *ret_present = true;
         return rlk_generate(f->generated, goal, arena, ret, err);
     }
     if (!m.node)
         m.node = rlk_json_find(record, &f->from);
+    if (m.node && f->unescape_html)
+        RLK_TRY(unescape(&m, &plain));
     *ret_present = m.node || f->has_default;
     *ret = rowlock_null();
     if (m.node)

@@ -232,6 +232,42 @@ test_value__slugify_makes_slugs_and_blank_is_null(void **state)
 }
 
 static void
+test_value__unescaping_comes_before_all_else(void **state)
+{
+    (void)state;
+    as(RLK_TYPE_TEXT);
+    field.unescape_html = 1;
+    assert_text("\"R&amp;D\"", "R&D");
+    field.unescape_html = 1;
+    field.strip = true;
+    assert_text("\"&nbsp; R&amp;D&#32;\"", "R&D");
+    field.unescape_html = 1;
+    field.lower = true;
+    assert_text("\"&Eacute;&AMP;\"", "\u00E9&amp;");
+    field.unescape_html = 1;
+    field.slugify = true;
+    assert_text("\"Caf&eacute; &amp; Bar\"", "cafe-bar");
+    field.unescape_html = field.empty_null = 1;
+    assert_int_equal(take("\"&nbsp;\""), 0);
+    assert_int_equal(value.type, ROWLOCK_NULL);
+    field.unescape_html = 1;
+    assert_text("7", "7");
+    field.unescape_html = 1;
+    field.has_default = true;
+    field.default_value = rowlock_text("&amp;");
+    assert_text(NULL, "&amp;");
+}
+
+static void
+test_value__unescaped_text_is_json_again_in_a_json_column(void **state)
+{
+    (void)state;
+    as(RLK_TYPE_JSON);
+    field.unescape_html = 1;
+    assert_text("\"&quot;&amp;\"", "\"\\\"&\"");
+}
+
+static void
 test_value__keys_are_stripped_as_match_does(void **state)
 {
     (void)state;
@@ -259,6 +295,9 @@ main(void)
         cmocka_unit_test(test_value__objects_fit_json_columns_only),
         cmocka_unit_test(test_value__strip_takes_white_space_as_python_does),
         cmocka_unit_test(test_value__slugify_makes_slugs_and_blank_is_null),
+        cmocka_unit_test(test_value__unescaping_comes_before_all_else),
+        cmocka_unit_test(
+            test_value__unescaped_text_is_json_again_in_a_json_column),
         cmocka_unit_test(test_value__keys_are_stripped_as_match_does),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
