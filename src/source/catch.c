@@ -69,20 +69,35 @@ is_near(const char *name, const char *step)
            begins_with(name, step) || begins_with(step, name);
 }
 
-/* A step of the grammar has been made in what the last step would be in. */
+/* A name has ended in what leads to the value. */
 static void
-look_around(struct rlk_catch *c)
+look_at_name(struct rlk_catch *c)
 {
     const struct rlk_grammar *g = &c->grammar;
-    const char *step = c->at->tokens[c->at->n - 1];
+    uint32_t level = g->nest.depth - 1;
+    const char *step = c->at->tokens[level];
     const char *name = g->key.ptr ? g->key.ptr : "";
-    if (g->expect == RLK_EXPECT_KEY_OR_END)
-        c->place = true;
-    else if (g->expect == RLK_EXPECT_VALUE_OR_END)
-        c->place |= is_index(step);
-    else if (g->expect == RLK_EXPECT_COLON && !c->near[0] &&
-             g->key.len < sizeof c->near && is_near(name, step))
-        strcpy(c->near, name);
+    bool taken = c->near[0] && c->near_level >= level;
+    if (taken || g->key.len >= sizeof c->near || !is_near(name, step) ||
+        strcmp(name, step) == 0)
+        return;
+    strcpy(c->near, name);
+    c->near_level = level;
+}
+
+bool
+rlk_catch_could_be(const struct rlk_catch *c)
+{
+    if (c->reached == 0 && c->at->n > 1)
+        return false;
+    return c->first == '{' || c->first == 'n' ||
+           (c->first == '[' && is_index(c->at->tokens[c->reached]));
+}
+
+const char *
+rlk_catch_near(const struct rlk_catch *c)
+{
+    return c->near[0] && c->near_level == c->reached ? c->near : NULL;
 }
 
 /* ---- what is there ---- */
@@ -91,14 +106,19 @@ static void
 take_byte(struct rlk_catch *c, unsigned char byte)
 {
     struct rlk_grammar *g = &c->grammar;
+    if (!c->inside && rlk_grammar_on_way(g, byte) &&
+        g->nest.depth >= c->reached) {
+        c->reached = g->nest.depth;
+        c->first = byte;
+    }
     if (!c->inside && rlk_grammar_at_target(g, byte)) {
         c->twice = c->found;
         c->inside = c->found = true;
         c->depth = g->nest.depth;
     }
     rlk_grammar_step(g, byte); /* split.c says what is wrong with it */
-    if (g->on_path == c->at->n && g->nest.depth == c->at->n)
-        look_around(c);
+    if (g->expect == RLK_EXPECT_COLON && g->on_path == g->nest.depth)
+        look_at_name(c);
     if (!c->inside)
         return;
     c->inside = g->expect >= RLK_IN_STRING || g->nest.depth > c->depth;

@@ -15,8 +15,10 @@ struct rlk_catch {
     struct rlk_buf text;    /* as it stands there */
     uint32_t depth;
     bool inside, found, twice;
-    bool place;    /* what the pointer's last step would be in is there */
-    char near[64]; /* "", or what is there, and much like that step */
+    uint32_t reached;    /* how many steps of the pointer lead somewhere */
+    unsigned char first; /* byte of what is there */
+    uint32_t near_level;
+    char near[64]; /* "", or a name in near_level, much like the step there */
 };
 
 void rlk_catch_init(struct rlk_catch *c, const struct rlk_pointer *at);
@@ -25,6 +27,12 @@ void rlk_catch_done(struct rlk_catch *c);
 /* A byte outside the records, to c (NULL allowed) and those that follow. */
 void rlk_catch_byte(struct rlk_catch *c, unsigned char byte);
 
+/* After the body, where nothing was found: it could have been there. What the
+ * pointer leads to as far as it does may hold the next step, or is null; of
+ * several steps one at least is there. */
+bool rlk_catch_could_be(const struct rlk_catch *c);
+/* NULL, or what is there with much the same name as the next step. */
+const char *rlk_catch_near(const struct rlk_catch *c);
 /* After the body: the text of a string, or what else stands there; "" for null
  * and for nothing. ROWLOCK_BAD_VALUE: it is there twice, too long, no string or
  * number, or has a NUL. */

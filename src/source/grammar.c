@@ -68,11 +68,17 @@ expects_value(const struct rlk_grammar *g)
 }
 
 bool
-rlk_grammar_at_target(const struct rlk_grammar *g, unsigned char c)
+rlk_grammar_on_way(const struct rlk_grammar *g, unsigned char c)
 {
     return expects_value(g) && g->value_on_path &&
-           g->nest.depth == g->target->n && !is_space(c) &&
+           g->nest.depth <= g->target->n && !is_space(c) &&
            !(c == ']' && g->expect == RLK_EXPECT_VALUE_OR_END);
+}
+
+bool
+rlk_grammar_at_target(const struct rlk_grammar *g, unsigned char c)
+{
+    return g->nest.depth == g->target->n && rlk_grammar_on_way(g, c);
 }
 
 /* The innermost container is one that leads to the target. */

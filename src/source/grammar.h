@@ -63,6 +63,9 @@ void rlk_grammar_done(struct rlk_grammar *g);
 const char *rlk_grammar_step(struct rlk_grammar *g, unsigned char c);
 /* c would begin the value that target points to. */
 bool rlk_grammar_at_target(const struct rlk_grammar *g, unsigned char c);
+/* Or one on the way to it, or the root: the first nest.depth steps lead there.
+ */
+bool rlk_grammar_on_way(const struct rlk_grammar *g, unsigned char c);
 /* NULL when the body may end here, else what it is in the middle of. */
 const char *rlk_grammar_end(struct rlk_grammar *g);
 

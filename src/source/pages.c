@@ -251,14 +251,15 @@ static int
 check_absent(const struct rlk_pager *p, rowlock_error *err)
 {
     const struct rlk_catch *c = &p->next;
-    bool near = c->near[0] && !p->told_next;
-    if (c->found || p->how->absent_end || (c->place && !near))
+    const char *near = p->told_next ? NULL : rlk_catch_near(c);
+    bool could_be = rlk_catch_could_be(c);
+    if (c->found || p->how->absent_end || (could_be && !near))
         return 0;
     rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' has nothing at '%.80s'%s",
              p->shown, c->at->text,
-             c->place ? "" : ", nor what it would be in");
+             could_be ? "" : ", nor what it would be in");
     if (near)
-        rlk_detail(err, "Beside it is '%s'.", c->near);
+        rlk_detail(err, "In its place is '%s'.", near);
     rlk_hint(err, "Look at 'at' in the definition. If the source leaves it out "
                   "where no page follows, say absent: end.");
     return ROWLOCK_BAD_VALUE;

@@ -115,6 +115,18 @@ find_element(const struct rlk_json *list, const char *index)
     return NULL;
 }
 
+bool
+rlk_pointer_is_within(const struct rlk_pointer *p,
+                      const struct rlk_pointer *outer)
+{
+    if (p->n < outer->n)
+        return false;
+    for (size_t i = 0; i < outer->n; i++)
+        if (strcmp(p->tokens[i], outer->tokens[i]) != 0)
+            return false;
+    return true;
+}
+
 const struct rlk_json *
 rlk_json_find(const struct rlk_json *root, const struct rlk_pointer *p)
 {

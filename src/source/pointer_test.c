@@ -79,6 +79,30 @@ test_pointer__bad_forms_are_refused(void **state)
     rlk_arena_done(&arena);
 }
 
+static bool
+is_within(const char *text, const char *outer_text)
+{
+    struct rlk_arena arena = {0};
+    struct rlk_pointer p, outer;
+    assert_int_equal(rlk_pointer_parse(text, &arena, &p, NULL), 0);
+    assert_int_equal(rlk_pointer_parse(outer_text, &arena, &outer, NULL), 0);
+    bool within = rlk_pointer_is_within(&p, &outer);
+    rlk_arena_done(&arena);
+    return within;
+}
+
+static void
+test_pointer__is_within_what_it_leads_through(void **state)
+{
+    (void)state;
+    assert_true(is_within("/a/b", "/a"));
+    assert_true(is_within("/a/b", "/a/b"));
+    assert_true(is_within("/a", ""));
+    assert_false(is_within("/a", "/a/b"));
+    assert_false(is_within("/ab", "/a"));
+    assert_false(is_within("/a~1b", "/a"));
+}
+
 int
 main(void)
 {
@@ -88,6 +112,7 @@ main(void)
         cmocka_unit_test(test_pointer__absent_is_not_null),
         cmocka_unit_test(test_pointer__unescapes_slash_and_tilde),
         cmocka_unit_test(test_pointer__bad_forms_are_refused),
+        cmocka_unit_test(test_pointer__is_within_what_it_leads_through),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     rlk_json_parser_free(parser);

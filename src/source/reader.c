@@ -229,12 +229,28 @@ seen_enough(const struct rlk_reader *r)
            (at < r->head.len && r->head.len > 3 && head[at] != '{');
 }
 
+/* Of the list that was found, catches see nothing. */
+static int
+check_beside(const struct rlk_reader *r, rowlock_error *err)
+{
+    const struct rlk_catch *c = r->pager.catches;
+    for (; c && r->scouted.n; c = c->also)
+        if (rlk_pointer_is_within(c->at, &r->scouted))
+            return rlk_fail(err, ROWLOCK_BAD_VALUE,
+                            "'%.80s' points into the records, which are at "
+                            "'%.80s'",
+                            c->at->text, r->scouted.text);
+    return 0;
+}
+
 static int
 scout(struct rlk_reader *r, rowlock_error *err)
 {
     const char *head = r->head.ptr ? r->head.ptr : "";
     struct rlk_pointer *found = &r->scouted;
     int rc = rlk_scout(head, r->head.len, &r->arena, found, err);
+    if (!rc)
+        rc = check_beside(r, err);
     RLK_TRY(add_url(r, rc, err));
     if (found->n) {
         rlk_split_done(&r->split);

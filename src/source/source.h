@@ -61,6 +61,9 @@ int rlk_pointer_parse(const char *text, struct rlk_arena *arena,
 /* The pointer to the member of this name. */
 int rlk_pointer_name(const char *name, struct rlk_arena *arena,
                      struct rlk_pointer *ret, rowlock_error *err);
+/* p leads to what outer does, or into it. */
+bool rlk_pointer_is_within(const struct rlk_pointer *p,
+                           const struct rlk_pointer *outer);
 /* NULL when there is nothing at p. */
 const struct rlk_json *rlk_json_find(const struct rlk_json *root,
                                      const struct rlk_pointer *p);

@@ -180,10 +180,8 @@ check_beside(struct rlk_reading *r, const char *key,
              const struct rlk_pointer *at)
 {
     const struct rlk_definition *d = r->d;
-    size_t len = d->has_records ? strlen(d->records.text) : 0;
-    if (at->text && (!at->n || (d->has_records &&
-                                strncmp(at->text, d->records.text, len) == 0 &&
-                                (!at->text[len] || at->text[len] == '/'))))
+    if (at->text &&
+        (!at->n || (d->has_records && rlk_pointer_is_within(at, &d->records))))
         return RLK_WRONG(r, d->said_http.pages,
                          "'%s' must point beside the records", key);
     return 0;

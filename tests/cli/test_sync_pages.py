@@ -161,28 +161,36 @@ class Told(Pages):
             self.assertEqual(len(asked), 3)
 
     def test_listing_of_one_page(self):
-        """What could hold the next one is there: a list that is short today."""
-        for body in ({"links": {"self": "/x", "prev": None}, "data": records(CODES)},
-                     {"data": records(CODES), "links": {"next": None, "nextt": "/y"}}):
-            url, _ = self.serve_bodies({"/x": body})
-            self.define(url + "/x", "{by: next, at: /links/next}")
-            self.arrives()
+        """Where the next one would be is there: a list that is short today."""
+        for at in ("/links/next", "/links/next/href", "/links/next/0/href", "/paging/next/after",
+                   "/n/0", "/n/0/href"):
+            for links in ({"self": "/x", "prev": None}, {"next": None, "nextt": "/y"}):
+                url, _ = self.serve_bodies({"/x": {"links": links, "data": records(CODES),
+                                                   "paging": None, "n": []}})
+                self.define(url + "/x", f"{{by: next, at: {at}}}", ", records: /data")
+                self.arrives()
 
     def test_pointer_that_is_mistyped_is_no_end(self):
         """Nothing there, nor what it could be in; or something much like it."""
         page = {"data": records(CODES), "links": {"next": {"href": "/y"}, "n": [{"next": "/y"}]},
-                "next_page": "/y", "count": 7, "none": None}
-        for at, beside in (("/link/next/href", ""), ("/links/nxt/href", ""), ("/count/next", ""),
-                           ("/none/next", ""), ("/links/n/1/next", ""), ("/links/n/next", ""),
+                "next_page": "/y", "count": 7}
+        for at, beside in (("/link/next/href", ""), ("/count/next", ""), ("/links/n/next", ""),
+                           ("/next_page/href", ""), ("/links/nxt/href", "next"),
                            ("/links/next/herf", "href"), ("/nextPage", "next_page"),
                            ("/next", "next_page"), ("/next_page_url", "next_page")):
             url, asked = self.serve_bodies({"/x": page})
             for way in ("by: next", "by: cursor, param: after"):
                 self.define(url + "/x", f"{{{way}, at: {at}}}")
                 self.refused(f"/x' has nothing at '{at}'", "say absent: end",
-                             f"Beside it is '{beside}'" if beside else "nor what it would be in")
+                             f"In its place is '{beside}'" if beside else "nor what it would be in")
             self.define(url + "/x", f"{{by: next, at: {at}, absent: end}}")
             self.arrives()
+
+    def test_pointer_into_the_records_that_were_found(self):
+        url, _ = self.serve_bodies({"/x": {"items": records(CODES)}})
+        for at in ("/items/0/next", "/items/next", "/items"):
+            self.define(url + "/x", f"{{by: next, at: {at}}}")
+            self.refused(f"'{at}' points into the records, which are at '/items'")
 
     def test_page_without_a_place_for_the_next_is_no_end(self):
         """On later pages too, unless it is said that it is."""
