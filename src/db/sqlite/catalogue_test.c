@@ -33,6 +33,24 @@ test_table__is_found_in_any_case_and_spelled_as_declared(void **state)
 }
 
 static void
+test_schema__may_use_the_engines_own_json_functions(void **state)
+{
+    (void)state;
+    fixture_init(&f, "CREATE TABLE t (id INTEGER PRIMARY KEY, j TEXT NOT NULL "
+                     "CHECK (JSON_VALID(j) OR j IS NULL), "
+                     "a GENERATED ALWAYS AS (json_extract(j, '$.a')));"
+                     "CREATE INDEX t_a ON t (json_extract(j, '$.a'))");
+    struct rlk_conn *c = connect_to(&f);
+    rowlock_value v[] = {rowlock_int(1), rowlock_text("{\"a\":7}")};
+    begin(c);
+    assert_int_equal(create(c, "t", "id,j", v, 0, 0), 0);
+    commit(c);
+    assert_string_equal(look(&f, "SELECT a FROM t"), "7");
+    hang_up(c);
+    fixture_done(&f);
+}
+
+static void
 test_table__refuses_what_has_no_records_to_lock(void **state)
 {
     (void)state;
@@ -268,6 +286,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_table__is_found_in_any_case_and_spelled_as_declared),
+        TEST(test_schema__may_use_the_engines_own_json_functions),
         TEST(test_table__refuses_what_has_no_records_to_lock),
         TEST(test_type__follows_what_was_declared),
         TEST(test_table__knows_keys_indexes_and_foreign_keys),
