@@ -251,8 +251,8 @@ hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static bool
-read_uuid(rowlock_value value, char ret_text[36])
+bool
+rlk_uuid_read(rowlock_value value, char ret_text[36])
 {
     if (value.type != ROWLOCK_TEXT ||
         (value.u.s.len != 36 && value.u.s.len != 32))
@@ -279,7 +279,7 @@ uuid_for(struct rlk_place place, rowlock_value value, struct rlk_arena *arena,
          rowlock_value *ret, rowlock_error *err)
 {
     char text[36];
-    if (!read_uuid(value, text))
+    if (!rlk_uuid_read(value, text))
         return rlk_value_refuse(place, value, "22P02", "no UUID", err);
     char *copy = rlk_arena_copy(arena, text, sizeof text);
     if (!copy)
@@ -356,16 +356,16 @@ static bool
 same_uuid(rowlock_value a, rowlock_value b)
 {
     char at[36], bt[36];
-    return read_uuid(a, at) && read_uuid(b, bt) && memcmp(at, bt, 36) == 0;
+    return rlk_uuid_read(a, at) && rlk_uuid_read(b, bt) &&
+           memcmp(at, bt, 36) == 0;
 }
 
 bool
-rlk_value_equal(const struct rlk_column *column, rowlock_value a,
-                rowlock_value b)
+rlk_value_equal_as(enum rlk_column_type type, rowlock_value a, rowlock_value b)
 {
     if (rlk_value_same(a, b))
         return true;
-    switch (column->type) {
+    switch (type) {
     case RLK_TYPE_INTEGER:
     case RLK_TYPE_BOOLEAN:
     case RLK_TYPE_REAL:
@@ -374,7 +374,7 @@ rlk_value_equal(const struct rlk_column *column, rowlock_value a,
     case RLK_TYPE_TIMESTAMP:
     case RLK_TYPE_DATE:
     case RLK_TYPE_TIME:
-        return same_time(column->type, a, b);
+        return same_time(type, a, b);
     case RLK_TYPE_UUID:
         return same_uuid(a, b);
     case RLK_TYPE_JSON:
@@ -385,4 +385,11 @@ rlk_value_equal(const struct rlk_column *column, rowlock_value a,
         break;
     }
     return false;
+}
+
+bool
+rlk_value_equal(const struct rlk_column *column, rowlock_value a,
+                rowlock_value b)
+{
+    return rlk_value_equal_as(column->type, a, b);
 }

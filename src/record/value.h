@@ -23,6 +23,13 @@ int rlk_value_for(struct rlk_place place, rowlock_value value,
  * instant, numbers by value, text by bytes. */
 bool rlk_value_equal(const struct rlk_column *column, rowlock_value a,
                      rowlock_value b);
+/* The same for what is known to be of a type: a column of text may hold JSON.
+ */
+bool rlk_value_equal_as(enum rlk_column_type type, rowlock_value a,
+                        rowlock_value b);
+/* A text that is a UUID, with or without dashes, as 36 characters in lower
+ * case; false: it is none. */
+bool rlk_uuid_read(rowlock_value value, char ret_text[36]);
 /* Text without the white space around it, as Python's str.strip(); blank text
  * becomes NULL. Other values stay. */
 rowlock_value rlk_value_strip(rowlock_value value);
@@ -68,7 +75,7 @@ bool rlk_time_read(enum rlk_column_type type, rowlock_value value,
 
 /* Is text one JSON value? Else *ret_bad is where it stops being one. */
 bool rlk_json_valid(const char *text, size_t len, size_t *ret_bad);
-/* Equal but for white space between tokens. */
+/* Equal but for white space between tokens and the escapes in strings. */
 bool rlk_json_equal(rowlock_value a, rowlock_value b);
 
 #endif

@@ -211,25 +211,81 @@ rlk_json_valid(const char *text, size_t len, size_t *ret_bad)
     return good && r.at == len;
 }
 
+/* ---- equality ---- */
+
+enum { INSIDE = 0x100 }; /* of a string: an escaped quote does not end it */
+
 struct scan {
     struct reader r;
-    bool in_string, escaped;
+    bool in_string;
+    unsigned char escaped[4]; /* what an escape stands for, its end first */
+    size_t n_escaped;
 };
 
+static uint32_t
+unit_at(const struct reader *r, size_t at)
+{
+    uint32_t unit = 0;
+    for (size_t i = at; i < at + 4; i++) {
+        char c = r->text[i];
+        unit = unit << 4 | (uint32_t)(digit(c) ? c - '0' : (c | 0x20) - 'W');
+    }
+    return unit;
+}
+
+/* In UTF-8; half a surrogate pair likewise, which no text has as it stands. */
+static void
+stand_for(struct scan *s, uint32_t c)
+{
+    static const unsigned char first[] = {0, 0xC0, 0xE0, 0xF0};
+    size_t n = (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
+    for (size_t i = 0; i < n; i++, c >>= 6)
+        s->escaped[i] = (unsigned char)(0x80 | (c & 0x3F));
+    s->escaped[n] = (unsigned char)(first[n] | c);
+    s->n_escaped = n + 1;
+}
+
+/* Behind a backslash. */
+static void
+unescape(struct scan *s)
+{
+    static const char names[] = "bfnrt", controls[] = "\b\f\n\r\t";
+    struct reader *r = &s->r;
+    char c = r->text[r->at++];
+    const char *name = strchr(names, c);
+    if (c != 'u') {
+        stand_for(s, (unsigned char)(name ? controls[name - names] : c));
+        return;
+    }
+    uint32_t unit = unit_at(r, r->at), low = 0;
+    r->at += 4;
+    if ((unit & 0xFC00) == 0xD800 && r->text[r->at] == '\\' &&
+        r->text[r->at + 1] == 'u')
+        low = unit_at(r, r->at + 2);
+    if ((low & 0xFC00) == 0xDC00) {
+        unit = 0x10000 + ((unit & 0x3FF) << 10 | (low & 0x3FF));
+        r->at += 6;
+    }
+    stand_for(s, unit);
+}
+
 /* The next byte that counts, 0 at the end; white space inside strings does. */
-static char
+static int
 next_byte(struct scan *s)
 {
     if (!s->in_string)
         skip_blanks(&s->r);
-    char c = peek(&s->r);
-    s->r.at++;
-    if (s->escaped)
-        s->escaped = false;
-    else if (c == '"')
+    int c = (unsigned char)peek(&s->r);
+    if (s->n_escaped == 0)
+        s->r.at++;
+    if (s->n_escaped == 0 && s->in_string && c == '\\')
+        unescape(s);
+    if (s->n_escaped)
+        return INSIDE | s->escaped[--s->n_escaped];
+    if (c == '"')
         s->in_string = !s->in_string;
-    else
-        s->escaped = s->in_string && c == '\\';
+    else if (s->in_string)
+        c |= INSIDE;
     return c;
 }
 
@@ -248,7 +304,7 @@ rlk_json_equal(rowlock_value a, rowlock_value b)
     struct scan left = {.r = {a.u.s.ptr, a.u.s.len, 0}};
     struct scan right = {.r = {b.u.s.ptr, b.u.s.len, 0}};
     for (;;) {
-        char c = next_byte(&left);
+        int c = next_byte(&left);
         if (c != next_byte(&right))
             return false;
         if (!c)

@@ -394,6 +394,17 @@ test_equal__goes_by_the_columns_type(void **state)
     assert_true(equal(RLK_TYPE_JSON, T("{\"a\": [1, \"x y\"]}"),
                       T("{\"a\":[1,\"x y\"]}")));
     assert_true(equal(RLK_TYPE_JSON, T(" 7"), I(7)));
+    assert_true(equal(
+        RLK_TYPE_JSON, T("[\"\\u00e9\\uD83D\\udea3\\u20ac\\/\\\"\", \"\\n\"]"),
+        T("[\"\xC3\xA9\xF0\x9F\x9A\xA3\xE2\x82\xAC/\\u0022\",\"\\u000A\"]")));
+    assert_false(
+        equal(RLK_TYPE_JSON, T("[\"a\\\",\\\"b\"]"), T("[\"a\",\"b\"]")));
+    assert_false(equal(RLK_TYPE_JSON, T("\"\\ud83d\""), T("\"\\ud83dx\"")));
+    assert_false(
+        equal(RLK_TYPE_JSON, T("\"\\ud83d\\u0041\""), T("\"\\ud83d\"")));
+    assert_true(
+        equal(RLK_TYPE_JSON, T("\"\\ud83d\\u0041\""), T("\"\\uD83DA\"")));
+    assert_false(equal(RLK_TYPE_JSON, T("\"\\u0000\""), T("\"\"")));
     assert_true(equal(RLK_TYPE_JSON, T("1.5"), D(1.5)));
     assert_false(equal(RLK_TYPE_JSON, T("\"7\""), I(7)));
     assert_false(equal(RLK_TYPE_JSON, T("\"x y\""), T("\"xy\"")));
