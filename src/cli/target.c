@@ -15,7 +15,8 @@ declared_type(int type)
         [RLK_FIELD_ANY] = "TEXT",        [RLK_FIELD_TEXT] = "TEXT",
         [RLK_FIELD_INTEGER] = "INTEGER", [RLK_FIELD_REAL] = "REAL",
         [RLK_FIELD_BOOLEAN] = "BOOLEAN", [RLK_FIELD_TIMESTAMP] = "TIMESTAMP",
-        [RLK_FIELD_JSON] = "JSON",       [RLK_FIELD_BLOB] = "BLOB",
+        [RLK_FIELD_JSON] = "JSON",       [RLK_FIELD_UUID] = "UUID",
+        [RLK_FIELD_BLOB] = "BLOB",
     };
     return types[type];
 }

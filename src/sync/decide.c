@@ -194,7 +194,7 @@ is_wanted(const struct deciding *d, size_t i, const struct rlk_row *row)
     uint32_t column = d->plan->columns[i];
     if (!d->item->present[i] || d->leave[i] ||
         (d->plan->goals[i].is_key && v.type == ROWLOCK_NULL) ||
-        rlk_value_equal(&d->table->columns[column], row->values[column], v))
+        rlk_value_equal_as(d->plan->goals[i].type, row->values[column], v))
         return false;
     if (d->force[i] || f->mode == RLK_FIELD_UPDATE)
         return true;

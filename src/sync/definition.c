@@ -19,9 +19,9 @@ enum kind { SAID, FLAG, POINTER, CHOICE, DURATION, SECTION, TREE };
 enum { USUAL_WAIT_MS = 5000, USUAL_TOTAL_MS = 60000 };
 
 static const char *const modes[] = {"update", "create_only", "fill", NULL};
-static const char *const types[] = {"",     "text",    "integer",
-                                    "real", "boolean", "timestamp",
-                                    "json", "blob",    NULL};
+static const char *const types[] = {"",        "text",      "integer", "real",
+                                    "boolean", "timestamp", "json",    "uuid",
+                                    "blob",    NULL};
 
 static const char *const disagreements[] = {"report", "first", "rekey", NULL};
 static const char *const occasions[] = {"", "change", NULL};

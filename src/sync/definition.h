@@ -45,6 +45,7 @@ enum rlk_field_type { /* RLK_FIELD_ANY: not said */
                       RLK_FIELD_BOOLEAN,
                       RLK_FIELD_TIMESTAMP,
                       RLK_FIELD_JSON,
+                      RLK_FIELD_UUID,
                       RLK_FIELD_BLOB
 };
 /* "integer"; "text" for RLK_FIELD_ANY. */

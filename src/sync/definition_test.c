@@ -217,7 +217,7 @@ test_definition__wrong_types_are_refused_with_their_place(void **state)
          "d.yaml:5:30: 'full' is none of: update, create_only, fill"},
         {"match: [a]\nfields: {a: {from: /a, type: int}}",
          "d.yaml:5:30: 'int' is none of: text, integer, real, boolean, "
-         "timestamp, json, blob"},
+         "timestamp, json, uuid, blob"},
         {"match: [a]\nfields: {a: {from: /a, default: [1]}}",
          "d.yaml:5:33: a default is a text or null"},
         {"match: [a]\nfields: {a: {from: /a, type: integer, default: 07}}",

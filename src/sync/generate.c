@@ -10,7 +10,7 @@
 
 #include <utf8proc.h>
 
-enum { UUID_BYTES = 16, BARE_UUID = 32 };
+enum { UUID_BYTES = 16 };
 
 bool
 rlk_generate_fits(int generated, struct rlk_goal goal)
@@ -52,8 +52,8 @@ print_uuid(struct rlk_goal goal, char *ret_text, size_t size,
     b[6] = (unsigned char)(0x40 | (b[6] & 0x0F));
     b[8] = (unsigned char)(0x80 | (b[8] & 0x3F));
     for (size_t i = 0; i < sizeof b; i++) {
-        bool dash =
-            goal.length != BARE_UUID && (i == 4 || i == 6 || i == 8 || i == 10);
+        bool dash = goal.length != RLK_BARE_UUID &&
+                    (i == 4 || i == 6 || i == 8 || i == 10);
         n += (size_t)snprintf(ret_text + n, size - n, "%s%02x", dash ? "-" : "",
                               b[i]);
     }

@@ -5,6 +5,8 @@
 
 #include "sync/value.h"
 
+enum { RLK_BARE_UUID = 32 }; /* characters: without dashes */
+
 /* Whether a column of this kind can hold what the field generates. */
 bool rlk_generate_fits(int generated, struct rlk_goal goal);
 /* In arena. The time is now, in UTC. */

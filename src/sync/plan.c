@@ -40,9 +40,19 @@ column_type(enum rlk_field_type type)
         [RLK_FIELD_BOOLEAN] = RLK_TYPE_BOOLEAN,
         [RLK_FIELD_TIMESTAMP] = RLK_TYPE_TIMESTAMP,
         [RLK_FIELD_JSON] = RLK_TYPE_JSON,
+        [RLK_FIELD_UUID] = RLK_TYPE_UUID,
         [RLK_FIELD_BLOB] = RLK_TYPE_BLOB,
     };
     return types[type];
+}
+
+/* A text column may hold what its engine has no type for. */
+static bool
+may_be(const struct rlk_column *column, enum rlk_field_type said)
+{
+    return said == RLK_FIELD_ANY || column_type(said) == column->type ||
+           (column->type == RLK_TYPE_TEXT &&
+            (said == RLK_FIELD_JSON || said == RLK_FIELD_UUID));
 }
 
 /* A type that is said must be the column's. */
@@ -56,7 +66,7 @@ check_column(const struct rlk_definition *d, const struct rlk_field *f,
         rc = rlk_yaml_fail(d->path, f->column.at, err,
                            "column '%.60s' is generated: it cannot be written",
                            column->name);
-    else if (type != RLK_FIELD_ANY && column_type(type) != column->type)
+    else if (!may_be(column, type))
         rc = rlk_yaml_fail(d->path, f->column.at, err,
                            "the type of '%.60s' is %.40s in the table, not %s",
                            column->name,
@@ -130,7 +140,9 @@ rlk_plan_field(struct rlk_plan *plan, size_t i, const struct rlk_table *table,
         return wrong_at(d, f->column.at, &inner, err);
     RLK_TRY(check_column(d, f, &table->columns[at], err));
     plan->columns[i] = at;
-    plan->goals[i].type = table->columns[at].type;
+    plan->goals[i].type = f->type == RLK_FIELD_ANY
+                              ? table->columns[at].type
+                              : column_type((enum rlk_field_type)f->type);
     plan->goals[i].length = table->columns[at].length;
     plan->goals[i].is_key = rlk_definition_matches(d, i);
     return check_value(plan, i, table, arena, err);

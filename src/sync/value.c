@@ -222,6 +222,24 @@ make_json(const struct making *m, rowlock_value *ret)
     return copy_text(m, json.ptr, json.len, ret);
 }
 
+/* As the column declares it, with dashes or without. */
+static int
+make_uuid(const struct making *m, rowlock_value *ret)
+{
+    char text[36], *to = text, shown[RLK_SHOWN], why[RLK_SHOWN + 16];
+    if (!rlk_uuid_read(*ret, text)) {
+        rlk_value_show(*ret, shown);
+        snprintf(why, sizeof why, "%s is no UUID", shown);
+        refuse(m, why);
+        rlk_sqlstate(m->err, "22P02");
+        return ROWLOCK_BAD_VALUE;
+    }
+    for (size_t i = 0; i < sizeof text; i++)
+        if (text[i] != '-' || m->goal.length != RLK_BARE_UUID)
+            *to++ = text[i];
+    return copy_text(m, text, (size_t)(to - text), ret);
+}
+
 /* For strip and slugify, which make text of texts and numbers. */
 static int
 make_word(const struct making *m, rowlock_value *ret)
@@ -314,5 +332,7 @@ rlk_field_value(const struct rlk_field *f, struct rlk_goal goal,
         *ret = rlk_value_strip(*ret);
     if (f->empty_null && rlk_value_strip(*ret).type == ROWLOCK_NULL)
         *ret = rowlock_null();
+    if (goal.type == RLK_TYPE_UUID && ret->type != ROWLOCK_NULL)
+        RLK_TRY(make_uuid(&m, ret));
     return f->lower ? lower(arena, ret, err) : 0;
 }

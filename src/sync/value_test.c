@@ -278,6 +278,29 @@ test_value__keys_are_stripped_as_match_does(void **state)
     assert_int_equal(value.type, ROWLOCK_NULL);
 }
 
+static void
+test_value__uuids_are_laid_out_as_their_column_has_them(void **state)
+{
+    (void)state;
+    const char *dashed = "0f14d0ab-9605-4a62-a9e4-5ed26688389b";
+    as(RLK_TYPE_UUID);
+    assert_text("\"0F14D0AB96054A62A9E45ED26688389B\"", dashed);
+    goal.length = 36;
+    assert_text("\"0f14d0ab-9605-4a62-a9e4-5ed26688389b\"", dashed);
+    goal.length = 32;
+    field.strip = true;
+    assert_text("\" 0f14d0ab-9605-4A62-a9e4-5ed26688389b \"",
+                "0f14d0ab96054a62a9e45ed26688389b");
+    assert_int_equal(take("null"), 0);
+    assert_int_equal(value.type, ROWLOCK_NULL);
+    assert_refused("\"\"", "field 'name': '' is no UUID");
+    assert_string_equal(err.sqlstate, "22P02");
+    assert_refused("7", "field 'name': '7' is no UUID");
+    goal.is_key = true;
+    assert_int_equal(take("\" \""), 0);
+    assert_int_equal(value.type, ROWLOCK_NULL);
+}
+
 int
 main(void)
 {
@@ -293,6 +316,8 @@ main(void)
         cmocka_unit_test(test_value__doubles_hold_fractions_and_exact_integers),
         cmocka_unit_test(test_value__true_and_false_fit_flags_and_integers),
         cmocka_unit_test(test_value__objects_fit_json_columns_only),
+        cmocka_unit_test(
+            test_value__uuids_are_laid_out_as_their_column_has_them),
         cmocka_unit_test(test_value__strip_takes_white_space_as_python_does),
         cmocka_unit_test(test_value__slugify_makes_slugs_and_blank_is_null),
         cmocka_unit_test(test_value__unescaping_comes_before_all_else),
