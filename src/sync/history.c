@@ -253,6 +253,7 @@ rlk_history_begin(struct rlk_history *h, const struct rlk_definition *d,
 struct ending {
     const struct rlk_history *h;
     const struct rlk_history_end *end;
+    const struct rlk_known_source *known;
     rowlock_value error, validator, source_read;
     struct rlk_arena arena;
 };
@@ -284,8 +285,8 @@ take_source(struct ending *s)
     if (s->end->exit_status)
         return;
     if (r->source_unchanged) {
-        s->validator = rowlock_text(h->known.validator);
-        s->source_read = rowlock_text(h->known.read);
+        s->validator = rowlock_text(s->known->validator);
+        s->source_read = rowlock_text(s->known->read);
     } else if (r->validator[0] && !h->d->shown_url) {
         s->validator = rowlock_text(r->validator);
         s->source_read = rowlock_text(h->started);
@@ -329,7 +330,9 @@ int
 rlk_history_end(struct rlk_history *h, const struct rlk_history_end *e,
                 rowlock_error *err)
 {
-    struct ending s = {.h = h, .end = e};
+    const struct rlk_known_source known = h->known;
+    struct ending s = {.h = h, .end = e, .known = &known};
+    h->known.validator[0] = 0; /* not for the next run */
     if (!h->id)
         return 0;
     take_source(&s);

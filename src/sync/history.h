@@ -84,7 +84,7 @@ struct rlk_history_end {
 };
 /* Completes the row, if there is one; waits like begin. The validator of what
  * was read is kept if the exit status is 0; known, if the source said that
- * it is unchanged. */
+ * it is unchanged. In known only the time stays, to be told. */
 int rlk_history_end(struct rlk_history *h, const struct rlk_history_end *end,
                     rowlock_error *err);
 
