@@ -183,7 +183,8 @@ rlk_past_runs_read(const char *database, const char *name, int64_t limit,
                    struct rlk_past_runs *ret, rowlock_error *err)
 {
     struct reading r = {.name = name, .limit = limit, .runs = ret};
-    RLK_TRY(rlk_front_look(database, NULL, &r.db, err));
+    const struct rlk_look how = {.unfit = true};
+    RLK_TRY(rlk_front_look(database, &how, &r.db, err));
     int rc = read_runs(&r, database, err);
     rowlock_close(r.db);
     return rc;

@@ -33,9 +33,9 @@ const struct rlk_command rlk_command_runs = {
         "\n"
         "STATUS is running, done (the source was read to its end), unchanged "
         "(done without reading, since the source says that nothing has changed "
-        "since an earlier run), failed, "
-        "interrupted (by a signal) or broken off (its process is gone without "
-        "a word: killed, or the machine went down).\n"
+        "since an earlier run), failed, interrupted (by a signal) or broken "
+        "off (its process is gone without a word: killed, or the machine went "
+        "down).\n"
         "\n"
         "--json prints a list of objects, with times in UTC.",
     .options = {RLK_OPTION_JSON,
@@ -163,7 +163,7 @@ add_row(struct rlk_grid *grid, const struct rlk_past_run *run)
 static void
 print_errors(const struct rlk_past_runs *runs)
 {
-    const char *before = "\n";
+    bool any = false;
     for (size_t i = 0; i < runs->n; i++) {
         RLK_AUTOBUF struct rlk_buf error = {0};
         RLK_AUTOBUF struct rlk_buf visible = {0};
@@ -172,11 +172,12 @@ print_errors(const struct rlk_past_runs *runs)
             continue;
         rlk_buf_plain_value(&error, *v);
         rlk_buf_visible(&visible, error.ptr ? error.ptr : "");
-        int column =
-            printf("%srun %" PRId64 ": ", before, runs->list[i].id) - 1;
+        if (!any)
+            printf("\n");
+        any = true;
+        int column = printf("run %" PRId64 ": ", runs->list[i].id);
         rlk_help_fill(stdout, visible.ptr ? visible.ptr : "", (size_t)column,
                       (size_t)column);
-        before = "";
     }
 }
 
@@ -187,7 +188,7 @@ print_table(const struct rlk_past_runs *runs, rowlock_error *err)
         "ID",      "SYNC",      "STARTED",   "TOOK",     "STATUS",  "CREATED",
         "UPDATED", "UNCHANGED", "CONFLICTS", "DEFERRED", "REJECTED"};
     struct rlk_grid grid = {.n_columns = sizeof heads / sizeof heads[0],
-                            .right = 0x7e9}; /* the numbers */
+                            .right = 0x7e9}; /* ID, TOOK, and from CREATED on */
     for (size_t i = 0; i < grid.n_columns; i++)
         rlk_grid_add(&grid, heads[i]);
     for (size_t i = 0; i < runs->n; i++)

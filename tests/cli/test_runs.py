@@ -221,6 +221,19 @@ class Runs(RunsTest):
         self.assertEqual(self.runs(), [])
         self.assertEqual(sorted(p.name for p in self.top.iterdir()), ["t.db"])
 
+    def test_a_database_in_another_journal_mode_is_looked_at_too(self):
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY)", "t.db", journal_mode="delete")
+        self.assertIn("no history", self.run_rowlock("runs", "t.db").stderr)
+        self.assertEqual(self.runs(), [])
+        self.sync(self.small("[]", target="{database: u.db, table: t, create_table: true}"))
+        self.query(self.top / "u.db", "PRAGMA journal_mode = delete")
+        self.assertEqual([run["status"] for run in self.runs(database="u.db")], ["done"])
+
+    def test_what_is_no_database_is_said(self):
+        self.write("t.db", "This is no database. " * 200)
+        for name in ("t.db", "nowhere.db"):
+            self.assertEqual(self.run_rowlock("runs", name, status=1).stdout, "")
+
     def test_a_table_newest_first_that_lines_up(self):
         self.history(
             (9, "2026-11-25 09:00:00.250000", "2026-11-25 09:00:03.450000", "done",
@@ -229,6 +242,8 @@ class Runs(RunsTest):
              (0, 0, 0, 0, 0, 0), "could not connect to http://127.0.0.1:9/regions.json: "
              "connection refused, and nobody there \x1b[31mto ask"),
             (11, "2026-11-25 11:00:00", None, "broken off", None, None),
+            (8, "2026-11-25 08:00:00", "2026-11-25 08:00:00", "failed", (0, 0, 0, 0, 0, 0),
+             "no," + 20 * " and no"),
             (12, "2026-07-01 00:30:00", "2026-07-01 01:00:00", "done",
              (1, 22, 1234567, 3, 4, 5), None))
         done = self.run_rowlock("runs", "t.db", env=environment(TZ="Europe/Vienna"))
@@ -239,9 +254,12 @@ ID  SYNC     STARTED                TOOK  STATUS      CREATED  UPDATED  UNCHANGE
 11  regions  2026-11-25 12:00:00       -  broken off        -        -          -          -         -         -
 10  regions  2026-11-25 11:00:00   12 ms  failed            0        0          0          0         0         0
  9  regions  2026-11-25 10:00:00   3.2 s  done          5,127        0          0          0         0         0
+ 8  regions  2026-11-25 09:00:00    0 ms  failed            0        0          0          0         0         0
 
 run 10: could not connect to http://127.0.0.1:9/regions.json: connection
         refused, and nobody there \\x1b[31mto ask
+run 8: no, and no and no and no and no and no and no and no and no and no and
+       no and no and no and no and no and no and no and no and no and no and no
 """)
 
     def test_only_one_definition_and_only_so_many(self):
