@@ -106,6 +106,7 @@ struct rlk_rows {
     size_t n_columns;
 };
 void rlk_rows_done(struct rlk_rows *rows);
+void rlk_rows_clear(struct rlk_rows *rows); /* keeps some memory */
 /* Room for one more row of n_values NULLs; NULL when out of memory. */
 struct rlk_row *rlk_rows_add(struct rlk_rows *rows, size_t n_values);
 /* Copies value's bytes into the arena of rows; false when out of memory. */
@@ -143,6 +144,15 @@ struct rlk_select {
 struct rlk_set { /* a column's new value */
     uint32_t column;
     rowlock_value value;
+};
+
+/* What is about to be written: old is NULL for a new record, set is NULL for
+ * a delete. */
+struct rlk_write {
+    const struct rlk_table *table;
+    const struct rlk_row *old;
+    const struct rlk_set *set;
+    size_t n_set;
 };
 
 /* A match key: the record whose columns equal the values (none NULL). */
@@ -230,9 +240,9 @@ struct rlk_driver {
      * come between a lookup and our write. (SQLite: the slot, BEGIN
      * IMMEDIATE.) May block. */
     int (*start_write)(struct rlk_conn *c, int32_t wait_ms, rowlock_error *err);
-    /* ret_row (may be NULL): the record as stored, locked UPDATE. Takes KEY
-     * SHARE on parents. 23505 with the index's columns in the detail. May
-     * block; wait_ms bounds each lock. */
+    /* ret_row (may be NULL): the record as stored, locked UPDATE, is added to
+     * it. Takes KEY SHARE on parents. 23505 with the index's columns in the
+     * detail. May block; wait_ms bounds each lock. */
     int (*insert)(struct rlk_conn *c, const struct rlk_table *t,
                   const struct rlk_set *set, size_t n_set, int32_t wait_ms,
                   struct rlk_rows *ret_row, rowlock_error *err);
@@ -273,6 +283,11 @@ struct rlk_driver {
      * see the same. 0: cannot be told. Works in and outside a write
      * transaction. NULL: as 0. */
     int (*commit_mark)(struct rlk_conn *c, uint64_t *ret, rowlock_error *err);
+    /* As insert(), or lock_row() and update(), with NOWAIT, where write_epoch()
+     * and commit_mark() prove that w->old is what is there: so it need not be
+     * compared. */
+    int (*put)(struct rlk_conn *c, const struct rlk_write *w,
+               struct rlk_rows *ret_row, rowlock_error *err);
     /* Locks one record by the primary key that was read, without reading it
      * again; write_epoch() tells whether it can have changed. May block.
      * NULL: select() it. */

@@ -16,6 +16,14 @@ rlk_rows_done(struct rlk_rows *rows)
     memset(rows, 0, sizeof *rows);
 }
 
+void
+rlk_rows_clear(struct rlk_rows *rows)
+{
+    rlk_arena_reset(&rows->arena);
+    rows->rows = NULL;
+    rows->n_rows = 0;
+}
+
 static bool
 full(size_t n_rows)
 {

@@ -47,7 +47,7 @@ start_write(rowlock_db *db, uint64_t mark, bool *ret_current,
     uint64_t now;
     RLK_TRY(db->driver->start_write(db->conn, ROWLOCK_NOWAIT, err));
     RLK_TRY(commit_mark(db, &now, err));
-    *ret_current = mark && mark == now && epoch(db) && db->driver->lock_row;
+    *ret_current = mark && mark == now && epoch(db) && db->driver->put;
     db->trusted_in = *ret_current ? epoch(db) : 0;
     return 0;
 }
@@ -77,26 +77,14 @@ put_new(rowlock_db *db, const struct rlk_put *put, struct rlk_rows *ret_row,
     if (keys.n && (db->driver->capabilities & RLK_CAN_LOCK_KEYS))
         RLK_TRY(db->driver->lock_keys(db->conn, w->table, keys.list, keys.n,
                                       ROWLOCK_NOWAIT, err));
-    return db->driver->insert(db->conn, w->table, w->set, w->n_set,
-                              ROWLOCK_NOWAIT, ret_row, err);
+    return db->driver->put(db->conn, w, ret_row, err);
 }
 
 static int
 put_old(rowlock_db *db, const struct rlk_write *w, rowlock_error *err)
 {
-    struct rlk_scratch RLK_AUTOSCRATCH scratch = rlk_scratch_take(db);
-    const struct rlk_table *t = w->table;
-    rowlock_value *pk =
-        rlk_arena_alloc(&scratch.arena, t->n_primary_key, sizeof *pk);
-    if (!pk)
-        return rlk_out_of_memory(err);
-    for (size_t i = 0; i < t->n_primary_key; i++)
-        pk[i] = w->old->values[t->primary_key[i]];
-    RLK_TRY(db->driver->lock_row(db->conn, t, pk, ROWLOCK_NO_KEY_UPDATE,
-                                 ROWLOCK_NOWAIT, err));
     RLK_TRY(rlk_note_write(db, w->table, w->old, err));
-    return db->driver->update(db->conn, w->table, w->old, w->set, w->n_set,
-                              ROWLOCK_NOWAIT, NULL, err);
+    return db->driver->put(db->conn, w, NULL, err);
 }
 
 static int

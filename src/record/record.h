@@ -43,14 +43,6 @@ int rlk_session_scans(rowlock_db *db, const struct rlk_table *table,
                       const uint32_t *columns, size_t n_columns, bool *ret,
                       rowlock_error *err);
 
-/* What is about to be written: old is NULL for a new record, set is NULL for
- * a delete. */
-struct rlk_write {
-    const struct rlk_table *table;
-    const struct rlk_row *old;
-    const struct rlk_set *set;
-    size_t n_set;
-};
 /* Asked before each write, under the record's lock; a failure refuses the
  * write and fails the block. Must not write itself. */
 typedef int rlk_guard(rowlock_db *db, const struct rlk_write *write, void *arg,
@@ -72,9 +64,9 @@ struct rlk_put {
 /* Writes one record under its locks, asked for with NOWAIT. The look must have
  * been current, and no write of this block may have changed what it saw of
  * this record and these keys. *ret_done: false when that is over, since the
- * transaction was given up for a wait; then nothing was done. ret_row: of a
- * new record, as stored; the caller's. Errors: 55P03, 23505, as update and
- * insert of driver.h. */
+ * transaction was given up for a wait; then nothing was done. A new
+ * record as stored is added to ret_row, which is the caller's. Errors: 55P03,
+ * 23505, as update and insert of driver.h. */
 int rlk_block_put(rowlock_block *b, const struct rlk_put *put,
                   struct rlk_rows *ret_row, bool *ret_done, rowlock_error *err);
 

@@ -107,6 +107,7 @@ void
 rlk_batch_done(struct rlk_batch *b)
 {
     rlk_batch_reset(b);
+    rlk_rows_done(&b->made);
     rlk_arena_done(&b->arena);
     rlk_seen_done(&b->round);
 }

@@ -32,6 +32,7 @@ struct rlk_batch {
     struct rlk_item *order[RLK_BATCH_RECORDS]; /* to be written, in order */
     size_t n_order;
     struct rlk_rows rows; /* of this look: the hits */
+    struct rlk_rows made; /* the last new record */
     uint64_t mark;        /* of this look: see rlk_block_start_write() */
     struct rlk_seen round;
 };

@@ -240,16 +240,16 @@ put_new(struct writing *s, rowlock_block *block, bool *ret_done,
         rowlock_error *err)
 {
     struct rlk_item *item = s->item;
-    struct rlk_rows row = {0};
+    struct rlk_rows *made = &s->b->made;
     struct rlk_put put = {.write.table = s->table,
                           .keys = item->keys,
                           .n_keys = s->w->plan->d->n_match};
     RLK_TRY(list_new(s, &put.write, err));
-    RLK_TRY(rlk_block_put(block, &put, &row, ret_done, err));
+    rlk_rows_clear(made);
+    RLK_TRY(rlk_block_put(block, &put, made, ret_done, err));
     if (*ret_done)
-        item->local = rlk_row_name(s->table, &row.rows[0]);
+        item->local = rlk_row_name(s->table, &made->rows[0]);
     item->outcome = RLK_FATE_CREATED;
-    rlk_rows_done(&row);
     return 0;
 }
 

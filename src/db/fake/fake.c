@@ -200,6 +200,22 @@ commit_mark(struct rlk_conn *c, uint64_t *ret, rowlock_error *err)
 }
 
 static int
+put(struct rlk_conn *c, const struct rlk_write *w, struct rlk_rows *ret_row,
+    rowlock_error *err)
+{
+    char name[NAME];
+    const struct rlk_table *t = w->table;
+    if (!w->old)
+        return fake_insert(c, t, w->set, w->n_set, ROWLOCK_NOWAIT, ret_row,
+                           err);
+    fake_row_name(t, w->old, name);
+    RLK_TRY(fake_take(fake_of(c), name, ROWLOCK_NO_KEY_UPDATE, ROWLOCK_NOWAIT,
+                      err));
+    return fake_update(c, t, w->old, w->set, w->n_set, ROWLOCK_NOWAIT, ret_row,
+                       err);
+}
+
+static int
 lock_row(struct rlk_conn *c, const struct rlk_table *t, const rowlock_value *pk,
          enum rowlock_mode mode, int32_t wait_ms, rowlock_error *err)
 {
@@ -232,7 +248,7 @@ open_none(const struct rlk_open *o, struct rlk_conn **ret, rowlock_error *err)
     return rlk_fail(err, ROWLOCK_MISUSE, "open it with rlk_fake_open()");
 }
 
-#define FAKE_DRIVER(caps, marks, unlock, epoch, mark, row)                    \
+#define FAKE_DRIVER(caps, marks, unlock, epoch, mark, puts, row)              \
     {                                                                         \
         .name = "fake", .capabilities = (caps), .open = open_none,            \
         .close = close_fake, .cancel = cancel, .begin = begin,                \
@@ -243,16 +259,18 @@ open_none(const struct rlk_open *o, struct rlk_conn **ret, rowlock_error *err)
         .start_write = fake_start_write, .insert = fake_insert,               \
         .update = fake_update, .remove = fake_remove, .held = held,           \
         .lock_mark = (marks), .unlock_to = (unlock), .sql = sql,              \
-        .write_epoch = (epoch), .commit_mark = (mark), .lock_row = (row)      \
+        .write_epoch = (epoch), .commit_mark = (mark), .put = (puts),         \
+        .lock_row = (row)                                                     \
     }
 
 enum { ALL = RLK_CAN_LOCK_KEYS | RLK_CAN_LOCK_WEAKER | RLK_FREES_AT_SAVEPOINT };
 
 static const struct rlk_driver drivers[] = {
-    [RLK_FAKE_PLAIN] = FAKE_DRIVER(ALL, lock_mark, unlock_to, NULL, NULL, NULL),
+    [RLK_FAKE_PLAIN] =
+        FAKE_DRIVER(ALL, lock_mark, unlock_to, NULL, NULL, NULL, NULL),
     [RLK_FAKE_FAST] = FAKE_DRIVER(ALL, lock_mark, unlock_to, write_epoch,
-                                  commit_mark, lock_row),
-    [RLK_FAKE_KEYLESS] = FAKE_DRIVER(0, NULL, NULL, NULL, NULL, NULL),
+                                  commit_mark, put, lock_row),
+    [RLK_FAKE_KEYLESS] = FAKE_DRIVER(0, NULL, NULL, NULL, NULL, NULL, NULL),
 };
 
 struct rlk_conn *

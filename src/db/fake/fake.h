@@ -12,7 +12,8 @@
 
 enum rlk_fake_kind {
     RLK_FAKE_PLAIN,  /* key locks; no optional calls */
-    RLK_FAKE_FAST,   /* with write_epoch(), commit_mark() and lock_row() */
+    RLK_FAKE_FAST,   /* with write_epoch(), commit_mark(), put() and
+                        lock_row() */
     RLK_FAKE_KEYLESS /* neither key locks nor early release */
 };
 

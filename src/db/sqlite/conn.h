@@ -279,6 +279,9 @@ struct rlk_sqlite_target { /* what the writer of a record has and wants */
     struct rlk_arena *new_arena;  /* for its bytes */
     bool read_first;  /* the writer compares the row itself, before */
     bool chooses_key; /* the primary key is left to SQLite */
+    bool current;     /* expect is proved to be there: it is not compared */
+    bool foreseen;    /* the row as written is expect and set, or set alone:
+                         the hook need not read it */
 };
 
 struct rlk_sqlite_effects {
@@ -335,6 +338,8 @@ int rlk_sqlite_update(struct rlk_conn *conn, const struct rlk_table *t,
                       const struct rlk_row *old, const struct rlk_set *set,
                       size_t n_set, int32_t wait_ms, struct rlk_rows *ret_row,
                       rowlock_error *err);
+int rlk_sqlite_put(struct rlk_conn *conn, const struct rlk_write *w,
+                   struct rlk_rows *ret_row, rowlock_error *err);
 int rlk_sqlite_remove(struct rlk_conn *conn, const struct rlk_table *t,
                       const struct rlk_row *old, int32_t wait_ms,
                       rowlock_error *err);

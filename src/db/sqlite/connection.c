@@ -380,6 +380,7 @@ const struct rlk_driver rlk_sqlite_driver = {
     .sql = rlk_sqlite_sql,
     .write_epoch = write_epoch,
     .commit_mark = commit_mark,
+    .put = rlk_sqlite_put,
     .lock_row = lock_row,
     .scans = rlk_sqlite_scans,
 };

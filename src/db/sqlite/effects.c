@@ -21,18 +21,19 @@ struct change {
     int64_t old_rowid, new_rowid;
     rowlock_value *old_row, *new_row; /* NULL where there is none */
     rowlock_value *old_key, *new_key;
+    bool is_target;
 };
 
 /* The first change of a record notes what was there before, too: a save may
  * still expect that. */
 static void
-note_versions(struct rlk_sqlite *c, const struct change *ch)
+note_versions(struct rlk_sqlite *c, const struct change *ch, uint64_t old)
 {
     const struct rlk_sqlite_table *t = ch->table;
     uint64_t record = 0, new_record = 0;
     if (ch->old_row) {
         record = rlk_record_hash(t, ch->old_key);
-        rlk_add_version(c, record, rlk_row_hash(t, ch->old_row));
+        rlk_add_version(c, record, old);
     }
     if (ch->new_row) {
         new_record = rlk_record_hash(t, ch->new_key);
@@ -107,6 +108,34 @@ scratch(struct rlk_sqlite *c, size_t n)
     return e->scratch;
 }
 
+/* The rows of a write whose outcome is foreseen: nothing is asked of SQLite but
+ * the number that it gave. */
+static void
+foresee_row(struct rlk_sqlite *c, const struct change *ch, bool is_old,
+            rowlock_value *ret)
+{
+    const struct rlk_sqlite_write *w = c->effects.write;
+    const struct rlk_table *t = &ch->table->base;
+    const struct rlk_row *expect = c->effects.target.expect;
+    for (size_t i = 0; i < t->n_columns; i++)
+        ret[i] = expect ? expect->values[i] : rowlock_null();
+    for (size_t i = 0; !is_old && i < w->n_set; i++)
+        ret[w->set[i].column] = w->set[i].value;
+    if (!expect)
+        ret[t->primary_key[0]] = rowlock_int(ch->new_rowid);
+}
+
+static void
+see_row(struct rlk_sqlite *c, const struct change *ch, bool is_old,
+        rowlock_value *ret)
+{
+    if (ch->is_target && c->effects.target.foreseen)
+        foresee_row(c, ch, is_old, ret);
+    else
+        read_row(c, ch, is_old ? sqlite3_preupdate_old : sqlite3_preupdate_new,
+                 ret);
+}
+
 static bool
 read_change(struct rlk_sqlite *c, struct change *ch)
 {
@@ -117,14 +146,14 @@ read_change(struct rlk_sqlite *c, struct change *ch)
     if (ch->op != SQLITE_INSERT) {
         ch->old_row = room;
         ch->old_key = room + t->n_columns;
-        read_row(c, ch, sqlite3_preupdate_old, ch->old_row);
+        see_row(c, ch, true, ch->old_row);
         rlk_key_of(t, ch->old_row, ch->old_key);
     }
     room += t->n_columns + t->n_primary_key;
     if (ch->op != SQLITE_DELETE) {
         ch->new_row = room;
         ch->new_key = room + t->n_columns;
-        read_row(c, ch, sqlite3_preupdate_new, ch->new_row);
+        see_row(c, ch, false, ch->new_row);
         rlk_key_of(t, ch->new_row, ch->new_key);
     }
     return true;
@@ -211,9 +240,10 @@ lock_number(struct rlk_sqlite *c, const struct change *ch, bool is_target)
 }
 
 static void
-lock_change(struct rlk_sqlite *c, const struct change *ch, bool is_target)
+lock_change(struct rlk_sqlite *c, const struct change *ch)
 {
     const struct rlk_table *t = &ch->table->base;
+    bool is_target = ch->is_target;
     bool weak = ch->op == SQLITE_UPDATE && !key_changes(ch);
     bool number =
         ch->op == SQLITE_INSERT &&
@@ -263,10 +293,9 @@ as_read(const struct rlk_sqlite *c, const struct change *ch)
  * (a trigger, a cascade, another copy of the record) left since counts as
  * known. In a replay own triggers may have set another time of day. */
 static bool
-is_expected(const struct rlk_sqlite *c, const struct change *ch)
+is_expected(const struct rlk_sqlite *c, const struct change *ch, uint64_t there)
 {
     const struct rlk_sqlite_effects *e = &c->effects;
-    uint64_t there = rlk_row_hash(ch->table, ch->old_row);
     if (e->target.expect ? as_read(c, ch) : there == e->write->old)
         return true;
     return rlk_left_by_us(c, e->write, rlk_record_hash(ch->table, ch->old_key),
@@ -306,12 +335,12 @@ refuse_null_key(struct rlk_sqlite *c, const struct change *ch)
 }
 
 static void
-see_target(struct rlk_sqlite *c, const struct change *ch)
+see_target(struct rlk_sqlite *c, const struct change *ch, uint64_t old)
 {
     c->effects.done = true;
     if (ch->new_row && refuse_null_key(c, ch))
         return;
-    if (ch->old_row && !is_expected(c, ch))
+    if (ch->old_row && !c->effects.target.current && !is_expected(c, ch, old))
         c->effects.stranger = true;
     if (ch->new_row && c->effects.target.new_row)
         keep_new_row(c, ch);
@@ -328,6 +357,15 @@ is_target(const struct rlk_sqlite *c, const struct change *ch)
            sqlite3_preupdate_depth(c->db) == 0;
 }
 
+/* What was there: the hash is known where the row was proved to be it. */
+static uint64_t
+hash_old(const struct rlk_sqlite *c, const struct change *ch)
+{
+    if (ch->is_target && c->effects.target.current)
+        return c->effects.write->old;
+    return ch->old_row ? rlk_row_hash(ch->table, ch->old_row) : 0;
+}
+
 static void
 on_change(void *arg, sqlite3 *db, int op, const char *schema, const char *table,
           sqlite3_int64 old_rowid, sqlite3_int64 new_rowid)
@@ -342,15 +380,16 @@ on_change(void *arg, sqlite3 *db, int op, const char *schema, const char *table,
     if (strcmp(ch.table->base.name, table) != 0 &&
         !(ch.table = rlk_sqlite_loaded(c, table)))
         return;
+    ch.is_target = is_target(c, &ch);
     if (!read_change(c, &ch)) {
         c->effects.rc = rlk_out_of_memory(&c->effects.err);
         return;
     }
-    bool target = is_target(c, &ch);
-    if (target)
-        see_target(c, &ch);
-    lock_change(c, &ch, target);
-    note_versions(c, &ch);
+    uint64_t old = hash_old(c, &ch);
+    if (ch.is_target)
+        see_target(c, &ch, old);
+    lock_change(c, &ch);
+    note_versions(c, &ch, old);
 }
 
 void

@@ -164,7 +164,7 @@ fetch(struct rlk_conn *c, const char *table, rowlock_value id,
                            .n_where = 1,
                            .lock = mode,
                            .wait_ms = wait_ms};
-    struct rlk_rows rows;
+    struct rlk_rows rows = {0};
     int rc = c->driver->select(c, &q, &rows, &last);
     if (!rc)
         keep(slot, rows);
@@ -212,7 +212,7 @@ save(struct rlk_conn *c, const char *table, int slot, const char *column,
 {
     const struct rlk_table *t = table_of(c, table);
     struct rlk_set set = {column_of(t, column), value};
-    struct rlk_rows rows;
+    struct rlk_rows rows = {0};
     check(slots[slot].n_rows == 1);
     int rc = c->driver->update(c, t, &slots[slot].rows[0], &set, 1, wait_ms,
                                &rows, &last);
@@ -227,7 +227,7 @@ create(struct rlk_conn *c, const char *table, const char *names,
 {
     const struct rlk_table *t = table_of(c, table);
     struct rlk_set set[16];
-    struct rlk_rows rows;
+    struct rlk_rows rows = {0};
     size_t n = 0;
     char copy[SUPPORT_TEXT], *rest = NULL;
     snprintf(copy, sizeof copy, "%s", names);

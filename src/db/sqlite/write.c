@@ -37,9 +37,10 @@ explain_foreign_key(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
                                   w->n_set, err);
 }
 
+/* What was proved holds until the transaction is given up for a wait. */
 static int
 write_and_log(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
-              const struct rlk_sqlite_target *target, int32_t wait_ms,
+              struct rlk_sqlite_target *target, int32_t wait_ms,
               rowlock_error *err)
 {
     for (;;) {
@@ -58,6 +59,7 @@ write_and_log(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
             return rc;
         if (c->effects.key_is_taken)
             rlk_key_was_taken(w->table);
+        target->current = target->foreseen = false;
         RLK_TRY(rlk_effects_wait(c, wait_ms, err));
     }
 }
@@ -134,29 +136,24 @@ key_after(const struct rlk_table *t, const struct rlk_row *old,
 }
 
 /* The record as stored: as the hook saw it, unless something else may have
- * changed it since. */
+ * changed it since. Added to ret. */
 static int
 answer(struct rlk_sqlite *c, const struct rlk_sqlite_table *t,
        const rowlock_value *row, struct rlk_rows *ret, rowlock_error *err)
 {
-    struct rlk_rows rows = {0};
-    int rc = 0;
     if (!ret)
         return 0;
+    size_t before = ret->n_rows;
     if (t->computed || t->reaches_others) {
         rowlock_value *key = alloc(c, t->base.n_primary_key, sizeof *key);
         if (!key)
             return rlk_out_of_memory(err);
         rlk_key_of(&t->base, row, key);
-        rc = rlk_sqlite_read_record(c, &t->base, key, &rows, err);
+        RLK_TRY(rlk_sqlite_read_record(c, &t->base, key, ret, err));
     }
-    if (!rc && rows.n_rows == 0)
-        rc = rlk_rows_copy(&rows, row, t->base.n_columns, err);
-    if (rc)
-        rlk_rows_done(&rows);
-    else
-        *ret = rows;
-    return rc;
+    return ret->n_rows > before
+               ? 0
+               : rlk_rows_copy(ret, row, t->base.n_columns, err);
 }
 
 /* What is done again after a wait is the row as it was stored, so that
@@ -195,12 +192,37 @@ settle(struct rlk_sqlite *c, const struct rlk_table *t, rowlock_value *row,
     return rc;
 }
 
-int
-rlk_sqlite_insert(struct rlk_conn *conn, const struct rlk_table *t,
-                  const struct rlk_set *set, size_t n_set, int32_t wait_ms,
-                  struct rlk_rows *ret_row, rowlock_error *err)
+/* Nothing but the values given decides what will be stored. */
+static bool
+is_foreseen(const struct rlk_write *w)
 {
-    struct rlk_sqlite *c = rlk_sqlite_of(conn);
+    const struct rlk_sqlite_table *t = rlk_sqlite_table_of(w->table);
+    const struct rlk_column *columns = w->table->columns;
+    if (t->computed || t->misnumbered || t->reaches_others ||
+        (!w->old && !rlk_leaves_key_open(w->table, w->set, w->n_set)))
+        return false;
+    for (size_t i = 0; !w->old && i < w->table->n_columns; i++)
+        if (columns[i].has_default)
+            return false;
+    for (size_t i = 0; i < w->n_set; i++) {
+        rowlock_value v = w->set[i].value;
+        bool as_is = v.type == ROWLOCK_NULL
+                         ? !columns[w->set[i].column].not_null
+                         : rlk_stored_as_is(w->table, w->set[i].column, v);
+        if (!as_is)
+            return false;
+    }
+    return true;
+}
+
+/* current: see put() of driver.h. */
+static int
+insert(struct rlk_sqlite *c, const struct rlk_write *given, int32_t wait_ms,
+       bool current, struct rlk_rows *ret_row, rowlock_error *err)
+{
+    const struct rlk_table *t = given->table;
+    const struct rlk_set *set = given->set;
+    size_t n_set = given->n_set;
     RLK_TRY(rlk_sqlite_ready(c, err));
     rowlock_value *key = alloc(c, t->n_primary_key, sizeof *key);
     rowlock_value *row = alloc(c, t->n_columns, sizeof *row);
@@ -209,10 +231,11 @@ rlk_sqlite_insert(struct rlk_conn *conn, const struct rlk_table *t,
     if (key_after(t, NULL, set, n_set, key))
         RLK_TRY(take(c, t, key, ROWLOCK_UPDATE, wait_ms, err));
     RLK_TRY(rlk_sqlite_lock_parents(c, t, NULL, set, n_set, wait_ms, err));
-    struct rlk_sqlite_target target = {.new_row = row,
-                                       .new_arena = &c->tx.arena,
-                                       .chooses_key =
-                                           rlk_leaves_key_open(t, set, n_set)};
+    struct rlk_sqlite_target target = {
+        .new_row = row,
+        .new_arena = &c->tx.arena,
+        .chooses_key = rlk_leaves_key_open(t, set, n_set),
+        .foreseen = current && is_foreseen(given)};
     struct rlk_sqlite_write w = {.op = RLK_OP_INSERT,
                                  .table = rlk_sqlite_table_of(t),
                                  .set = set,
@@ -222,6 +245,15 @@ rlk_sqlite_insert(struct rlk_conn *conn, const struct rlk_table *t,
         RLK_TRY(settle(c, t, row, err));
     RLK_TRY(keep_stored(c, t, row, err));
     return answer(c, w.table, row, ret_row, err);
+}
+
+int
+rlk_sqlite_insert(struct rlk_conn *conn, const struct rlk_table *t,
+                  const struct rlk_set *set, size_t n_set, int32_t wait_ms,
+                  struct rlk_rows *ret_row, rowlock_error *err)
+{
+    const struct rlk_write w = {t, NULL, set, n_set};
+    return insert(rlk_sqlite_of(conn), &w, wait_ms, false, ret_row, err);
 }
 
 /* What is expected there: a hash, or the row where hashes cannot be had. */
@@ -271,30 +303,52 @@ lock_for_update(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
     return rlk_sqlite_lock_parents(c, t, old, w->set, w->n_set, wait_ms, err);
 }
 
+static int
+update(struct rlk_sqlite *c, const struct rlk_write *given, int32_t wait_ms,
+       bool current, struct rlk_rows *ret_row, rowlock_error *err)
+{
+    const struct rlk_table *t = given->table;
+    const struct rlk_row *old = given->old;
+    struct rlk_sqlite_write w = {.op = RLK_OP_UPDATE,
+                                 .table = rlk_sqlite_table_of(t),
+                                 .n_set = given->n_set};
+    RLK_TRY(rlk_sqlite_ready(c, err));
+    if (given->n_set == 0)
+        return answer(c, w.table, old->values, ret_row, err);
+    RLK_TRY(copy_set(c, given->set, given->n_set, &w.set, err));
+    RLK_TRY(copy_key(c, t, old, &w.key, err));
+    RLK_TRY(lock_for_update(c, &w, old, wait_ms, err));
+    RLK_TRY(note_expected(c, &w, old, err));
+    struct rlk_sqlite_target target = {
+        .expect = old,
+        .new_arena = &c->tx.arena,
+        .current = current,
+        .foreseen = current && is_foreseen(given),
+        .read_first = !current && must_read_first(&w, old)};
+    if (ret_row &&
+        !(target.new_row = alloc(c, t->n_columns, sizeof *target.new_row)))
+        return rlk_out_of_memory(err);
+    RLK_TRY(write_and_log(c, &w, &target, wait_ms, err));
+    return answer(c, w.table, target.new_row, ret_row, err);
+}
+
 int
 rlk_sqlite_update(struct rlk_conn *conn, const struct rlk_table *t,
                   const struct rlk_row *old, const struct rlk_set *set,
                   size_t n_set, int32_t wait_ms, struct rlk_rows *ret_row,
                   rowlock_error *err)
 {
+    const struct rlk_write w = {t, old, set, n_set};
+    return update(rlk_sqlite_of(conn), &w, wait_ms, false, ret_row, err);
+}
+
+int
+rlk_sqlite_put(struct rlk_conn *conn, const struct rlk_write *w,
+               struct rlk_rows *ret_row, rowlock_error *err)
+{
     struct rlk_sqlite *c = rlk_sqlite_of(conn);
-    struct rlk_sqlite_write w = {
-        .op = RLK_OP_UPDATE, .table = rlk_sqlite_table_of(t), .n_set = n_set};
-    RLK_TRY(rlk_sqlite_ready(c, err));
-    if (n_set == 0)
-        return answer(c, w.table, old->values, ret_row, err);
-    RLK_TRY(copy_set(c, set, n_set, &w.set, err));
-    RLK_TRY(copy_key(c, t, old, &w.key, err));
-    RLK_TRY(lock_for_update(c, &w, old, wait_ms, err));
-    RLK_TRY(note_expected(c, &w, old, err));
-    struct rlk_sqlite_target target = {.expect = old,
-                                       .new_arena = &c->tx.arena,
-                                       .read_first = must_read_first(&w, old)};
-    if (ret_row &&
-        !(target.new_row = alloc(c, t->n_columns, sizeof *target.new_row)))
-        return rlk_out_of_memory(err);
-    RLK_TRY(write_and_log(c, &w, &target, wait_ms, err));
-    return answer(c, w.table, target.new_row, ret_row, err);
+    return w->old ? update(c, w, ROWLOCK_NOWAIT, true, ret_row, err)
+                  : insert(c, w, ROWLOCK_NOWAIT, true, ret_row, err);
 }
 
 int
