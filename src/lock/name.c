@@ -4,7 +4,6 @@
  * names have one form. Integers are little-endian on every machine. */
 #include "name.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #define XXH_INLINE_ALL
@@ -131,6 +130,21 @@ write_label(struct label *label, const char *text, size_t len)
     }
 }
 
+/* Most keys are integers, and every lock has a label. */
+static void
+write_integer(struct label *label, int64_t n)
+{
+    char text[24];
+    size_t at = sizeof text;
+    uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+    do
+        text[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (n < 0)
+        text[--at] = '-';
+    write_label(label, text + at, sizeof text - at);
+}
+
 static void
 write_value(struct label *label, const rowlock_value *value)
 {
@@ -138,7 +152,7 @@ write_value(struct label *label, const rowlock_value *value)
     int len = 0;
     switch (value->type) {
     case ROWLOCK_INT:
-        len = snprintf(text, sizeof text, "%" PRId64, value->u.i);
+        write_integer(label, value->u.i);
         break;
     case ROWLOCK_DOUBLE:
         len = snprintf(text, sizeof text, "%.15g", value->u.d);

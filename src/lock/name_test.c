@@ -101,6 +101,10 @@ test_label__shows_table_and_key_shortened_so_that_both_say_something(
     expect_label(&(rowlock_name){ROWLOCK_RECORD, "wagtailcore_localizedpage",
                                  NULL, &lng, 1},
                  "wagtailcore_l~", "a-very-long-slug-that~");
+    rowlock_value edges[] = {rowlock_int(INT64_MIN), rowlock_int(0),
+                             rowlock_int(-7)};
+    expect_label(&(rowlock_name){ROWLOCK_RECORD, "t", NULL, edges, 3}, "t",
+                 "-9223372036854775808,0,-7");
     expect_label(&(rowlock_name){ROWLOCK_TABLE, "region", NULL, NULL, 0},
                  "region", "");
     expect_label(&(rowlock_name){ROWLOCK_RECORD, "t", NULL, &odd, 1}, "t",

@@ -322,13 +322,16 @@ take(rowlock_locks *s, struct rlk_asking *asking, rowlock_error *err)
 static int
 take_with_table(rowlock_locks *s, struct rlk_asking *asking, rowlock_error *err)
 {
-    if (asking->name->kind == ROWLOCK_RECORD) {
+    if (asking->name->kind == ROWLOCK_RECORD &&
+        strcmp(s->table_held, asking->name->table) != 0) {
         const rowlock_name table = {.kind = ROWLOCK_TABLE,
                                     .table = asking->name->table};
         struct rlk_asking for_table = *asking;
         for_table.name = &table;
         for_table.mode = ROWLOCK_KEY_SHARE;
         RLK_TRY(take(s, &for_table, err));
+        if (strlen(table.table) < sizeof s->table_held)
+            strcpy(s->table_held, table.table);
     }
     return take(s, asking, err);
 }
@@ -392,6 +395,7 @@ static void
 release(rowlock_locks *s, size_t mark, const struct rlk_patience *patience)
 {
     int rc;
+    s->table_held[0] = 0;
     do {
         rc = rlk_enter(s, patience, NULL);
         if (rc == 0) {
@@ -426,6 +430,7 @@ rowlock_locks_drop(rowlock_locks *s, const rowlock_name *name)
     uint32_t lock = find_held(s, name->kind, hash);
     if (lock == 0)
         return;
+    s->table_held[0] = 0;
     if (lock == s->writer)
         s->writer = 0;
     else

@@ -16,6 +16,9 @@ struct rowlock_locks {
     struct rlk_log log;
     struct rlk_search *search; /* made at the first wait */
     uint32_t writer;           /* the writer slot's lock, or 0 */
+    char table_held[64];       /* the last table that a record lock implied, if
+                                  its name fits and nothing was given back
+                                  since; "": none */
     uint32_t cancelled;        /* atomic */
     /* When the latch was stuck as a wait ended: the lock that was waited for,
      * maybe granted since, and to what it goes back; or 0. */
