@@ -26,6 +26,8 @@ rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
         return rlk_item_end(item, RLK_FATE_REJECTED, &remote->reason, &b->arena,
                             err);
     int rc = rlk_item_take(item, plan, remote->root, &b->arena, &reason);
+    if (!rc)
+        rc = rlk_item_ready(item, plan, &b->arena, &reason);
     if (rc == ROWLOCK_NO_MEMORY)
         return rlk_out_of_memory(err);
     if (rc)

@@ -104,7 +104,7 @@ take(struct fixture *f, const char *json, struct rlk_arena *arena,
         rlk_json_parse(f->parser, text, strlen(text), &root, &at, &f->err), 0);
     memset(ret, 0, sizeof *ret);
     assert_int_equal(rlk_item_take(ret, &f->plan, root, arena, &f->err), 0);
-    return rlk_item_ready(ret, &f->plan, &table, arena, &f->err);
+    return rlk_item_ready(ret, &f->plan, arena, &f->err);
 }
 
 /* A local record; NULL texts and site 0 are NULL. */

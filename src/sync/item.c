@@ -89,12 +89,10 @@ make_keys(struct rlk_item *item, const struct rlk_plan *plan,
 
 int
 rlk_item_ready(struct rlk_item *item, const struct rlk_plan *plan,
-               const struct rlk_table *table, struct rlk_arena *arena,
-               rowlock_error *err)
+               struct rlk_arena *arena, rowlock_error *err)
 {
     for (size_t i = 0; i < plan->d->n_fields && !item->ready; i++) {
-        struct rlk_place place = {table->name,
-                                  &table->columns[plan->columns[i]]};
+        struct rlk_place place = {plan->table, &plan->kept[i]};
         if (item->present[i])
             RLK_TRY(rlk_value_for(place, item->values[i], arena,
                                   &item->values[i], err));

@@ -55,8 +55,7 @@ int rlk_item_take(struct rlk_item *item, const struct rlk_plan *plan,
 /* Brings the values into the form of their columns, and makes the keys.
  * ROWLOCK_BAD_VALUE rejects it. */
 int rlk_item_ready(struct rlk_item *item, const struct rlk_plan *plan,
-                   const struct rlk_table *table, struct rlk_arena *arena,
-                   rowlock_error *err);
+                   struct rlk_arena *arena, rowlock_error *err);
 /* Ends it with this fate, for this reason (copied into arena). */
 int rlk_item_end(struct rlk_item *item, enum rlk_fate fate,
                  const rowlock_error *reason, struct rlk_arena *arena,

@@ -13,28 +13,6 @@ struct looking {
     struct rlk_work *w;
 };
 
-static int
-ready_all(const struct looking *l, const struct rlk_table *t,
-          rowlock_error *err)
-{
-    struct rlk_batch *b = l->b;
-    size_t n = 0;
-    for (size_t i = 0; i < b->n_todo; i++) {
-        struct rlk_item *item = b->todo[i];
-        rowlock_error reason = {0};
-        int rc = rlk_item_ready(item, l->w->plan, t, &b->arena, &reason);
-        if (rc == ROWLOCK_NO_MEMORY)
-            return rlk_out_of_memory(err);
-        if (rc)
-            RLK_TRY(
-                rlk_item_end(item, RLK_FATE_REJECTED, &reason, &b->arena, err));
-        else
-            b->todo[n++] = item;
-    }
-    b->n_todo = n;
-    return 0;
-}
-
 /* All live keys of all items in one list; at[]: where each key stands. */
 static size_t
 gather(const struct rlk_batch *b, size_t n_match, struct rlk_match *keys,
@@ -99,6 +77,16 @@ compare_items(const void *pa, const void *pb, void *arg)
     return rc ? rc : (a->number > b->number) - (a->number < b->number);
 }
 
+/* As the items of a source often are. */
+static bool
+is_sorted(const struct rlk_batch *b, const struct rlk_table *t)
+{
+    for (size_t i = 1; i < b->n_todo; i++)
+        if (compare_items(&b->todo[i - 1], &b->todo[i], (void *)t) > 0)
+            return false;
+    return true;
+}
+
 static int
 look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
 {
@@ -108,7 +96,6 @@ look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
     size_t n_match = l->w->plan->d->n_match;
     rlk_rows_done(&b->rows);
     RLK_TRY(rlk_plan_table(l->w->plan, l->w->db, &t, err));
-    RLK_TRY(ready_all(l, t, err));
     size_t most = b->n_todo * n_match;
     struct rlk_match *keys = rlk_arena_alloc(&b->arena, most, sizeof *keys);
     int *at = rlk_arena_alloc(&b->arena, most, sizeof *at);
@@ -121,7 +108,9 @@ look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
     if (n)
         RLK_TRY(rlk_block_lookup(block, &look, &b->rows, found, err));
     RLK_TRY(decide_all(l, t, at, found, err));
-    qsort_r(b->todo, b->n_todo, sizeof b->todo[0], compare_items, (void *)t);
+    if (!is_sorted(b, t))
+        qsort_r(b->todo, b->n_todo, sizeof b->todo[0], compare_items,
+                (void *)t);
     return 0;
 }
 

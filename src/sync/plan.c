@@ -3,6 +3,7 @@
  * is copied: a catalogue's pointers die with the block. */
 #include "sync/plan.h"
 
+#include <string.h>
 #include <strings.h>
 
 #include "record/record.h"
@@ -107,6 +108,26 @@ check_value(const struct rlk_plan *plan, size_t i,
     return wrong_at(plan->d, f->said_value->at, &inner, err);
 }
 
+static bool
+copy_text(struct rlk_arena *arena, const char *text, const char **ret)
+{
+    *ret = rlk_arena_copy(arena, text, strlen(text));
+    return *ret != NULL;
+}
+
+static int
+keep_column(struct rlk_plan *plan, size_t i, const struct rlk_column *column,
+            struct rlk_arena *arena, rowlock_error *err)
+{
+    struct rlk_column *kept = &plan->kept[i];
+    *kept = *column;
+    return copy_text(arena, column->name, &kept->name) &&
+                   copy_text(arena, column->declared, &kept->declared) &&
+                   copy_text(arena, column->collation, &kept->collation)
+               ? 0
+               : rlk_out_of_memory(err);
+}
+
 int
 rlk_plan_start(const struct rlk_definition *d, rowlock_db *db,
                struct rlk_arena *arena, struct rlk_plan *ret,
@@ -117,12 +138,15 @@ rlk_plan_start(const struct rlk_definition *d, rowlock_db *db,
     struct rlk_plan plan = {.d = d};
     plan.goals = rlk_arena_alloc(arena, d->n_fields, sizeof *plan.goals);
     plan.columns = rlk_arena_alloc(arena, d->n_fields, sizeof *plan.columns);
-    if (!plan.goals || !plan.columns)
+    plan.kept = rlk_arena_alloc(arena, d->n_fields, sizeof *plan.kept);
+    if (!plan.goals || !plan.columns || !plan.kept)
         return rlk_out_of_memory(err);
     if (rlk_session_table(db, d->table.text, &table, &inner) ||
         rlk_guarded_check_table(table, &inner))
         return wrong_at(d, d->table.at, &inner, err);
     plan.tree = rlk_guarded_is_tree(table);
+    if (!copy_text(arena, table->name, &plan.table))
+        return rlk_out_of_memory(err);
     *ret = plan;
     return 0;
 }
@@ -145,6 +169,7 @@ rlk_plan_field(struct rlk_plan *plan, size_t i, const struct rlk_table *table,
                               : column_type((enum rlk_field_type)f->type);
     plan->goals[i].length = table->columns[at].length;
     plan->goals[i].is_key = rlk_definition_matches(d, i);
+    RLK_TRY(keep_column(plan, i, &table->columns[at], arena, err));
     return check_value(plan, i, table, arena, err);
 }
 

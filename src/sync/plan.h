@@ -11,7 +11,10 @@ struct rlk_plan {
     const struct rlk_definition *d;
     struct rlk_goal *goals; /* of each field */
     uint32_t *columns;      /* of each field: its position in the table */
-    bool tree;              /* nothing may be created: see guarded.h */
+    /* Copies, for the thread that has no session: */
+    const char *table;       /* as the catalogue spells it */
+    struct rlk_column *kept; /* of each field: its column */
+    bool tree;               /* nothing may be created: see guarded.h */
 };
 
 /* Messages name the definition's line; goals are in arena. */

@@ -45,6 +45,7 @@ settle_one(struct passing *p, struct rlk_item *was, rowlock_error *err)
     now->failure = &p->b->failures[0];
     now->fate = RLK_FATE_OPEN;
     now->reason = NULL;
+    RLK_TRY(rlk_item_ready(now, p->w->plan, &p->b->arena, err));
     RLK_TRY(rlk_batch_run(p->b, p->w, err));
     if (now->fate != RLK_FATE_CONFLICT) {
         p->tell(now, p->arg);
