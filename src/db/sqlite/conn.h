@@ -94,6 +94,7 @@ enum rlk_sqlite_op { /* the first word of a statement's shape */
                      RLK_OP_FIND,
                      RLK_OP_AGAIN,
                      RLK_OP_LOOKUP,
+                     RLK_OP_LOOKUP_ALL,
                      RLK_OP_PARENT,
                      RLK_OP_MAX_KEY,
                      RLK_OP_SEQUENCE,
@@ -162,6 +163,9 @@ rowlock_value rlk_view(sqlite3_value *v);
 /* Copies the statement's current row. */
 int rlk_row_add(struct rlk_sqlite *c, sqlite3_stmt *s, struct rlk_rows *rows,
                 rowlock_error *err);
+/* Its first n columns. */
+int rlk_row_add_first(struct rlk_sqlite *c, sqlite3_stmt *s, int n,
+                      struct rlk_rows *rows, rowlock_error *err);
 int rlk_rows_copy(struct rlk_rows *rows, const rowlock_value *row, size_t n,
                   rowlock_error *err);
 /* The column stores v just as it is: neither its type nor bytes change. */
@@ -386,6 +390,22 @@ int rlk_sqlite_fail(struct rlk_sqlite *c, const char *doing,
                     rowlock_error *err);
 int rlk_sqlite_not_available(rowlock_error *err);
 
+/* ---- many keys in one statement: keylist.c ---- */
+
+enum { RLK_KEYLIST_COLUMNS = 4 }; /* of one key, at most */
+#define RLK_KEYLIST "rowlock_list_of_keys"
+
+struct rlk_keylist { /* keys[at[0]], keys[at[1]] ...: all on the same columns */
+    const struct rlk_match *keys;
+    const size_t *at;
+    size_t n;
+};
+/* Answers, for each key of c->keylist, in order, the records that have it: all
+ * columns of t, and the key's position in keys. */
+int rlk_keylist_statement(struct rlk_sqlite *c, const struct rlk_table *t,
+                          const struct rlk_match *key, sqlite3_stmt **ret,
+                          rowlock_error *err);
+
 /* ---- the connection: connection.c, busy.c ---- */
 
 struct rlk_sqlite_busy {
@@ -400,7 +420,7 @@ struct rlk_sqlite {
     rowlock_locks *locks;
     unsigned fork_generation;
     atomic_int cancelled;
-    bool open_block, reading_sql;
+    bool open_block, reading_sql, has_keylist;
     uint32_t commits;    /* own, that wrote */
     const char *refused; /* by the authorizer: what the SQL wanted */
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
@@ -410,6 +430,7 @@ struct rlk_sqlite {
     struct rlk_sqlite_cache cache;
     struct rlk_sqlite_tx tx;
     struct rlk_sqlite_effects effects;
+    struct rlk_keylist keylist;
 };
 
 /* False in a forked child, where the handle must not be used. */

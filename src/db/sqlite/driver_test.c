@@ -342,6 +342,60 @@ test_lookup__of_a_unique_key_trusts_the_record_of_the_key_before(void **state)
     fixture_done(&f);
 }
 
+/* What one call for all keys finds is what a call for each finds. */
+static void
+test_lookup__of_many_keys_finds_what_one_by_one_finds(void **state)
+{
+    (void)state;
+    enum { MOST = 120 };
+    static const char *const texts[] = {"a", "A", "b ", "b", "0", "", "7"};
+    struct rlk_set sets[MOST][2];
+    struct rlk_match keys[MOST];
+    int found[MOST], one, hits = 0;
+    size_t n = 0;
+    fixture_init(&f, "CREATE TABLE Item (id INTEGER PRIMARY KEY, t TEXT UNIQUE,"
+                     " n INT UNIQUE, x TEXT, y INT, c TEXT COLLATE NOCASE "
+                     "UNIQUE, UNIQUE (x, y));"
+                     "INSERT INTO Item VALUES (1, 'a', 7, 'a', 7, 'a'), "
+                     "(2, 'b', 0, 'a', 0, 'b'), (3, '', -1, 'b', 7, NULL), "
+                     "(4, NULL, NULL, NULL, NULL, '7')");
+    struct rlk_conn *a = connect_to(&f);
+    const struct rlk_table *t = table_of(a, "item");
+    for (size_t i = 0; n < MOST; i++) {
+        rowlock_value text = rowlock_text(texts[i % 7]);
+        rowlock_value number = ID((int)(i % 11) - 2);
+        sets[n][0] = (struct rlk_set){column_of(t, "t"), text};
+        keys[n] = (struct rlk_match){sets[n], 1}, n++;
+        sets[n][0] = (struct rlk_set){column_of(t, "n"), number};
+        keys[n] = (struct rlk_match){sets[n], 1}, n++;
+        sets[n][0] = (struct rlk_set){column_of(t, "x"), text};
+        sets[n][1] = (struct rlk_set){column_of(t, "y"), number};
+        keys[n] = (struct rlk_match){sets[n], 2}, n++;
+        sets[n][0] = (struct rlk_set){column_of(t, "c"), text};
+        keys[n] = (struct rlk_match){sets[n], 1}, n++;
+        sets[n][0] = (struct rlk_set){column_of(t, "id"), number};
+        keys[n] = (struct rlk_match){sets[n], 1}, n++;
+    }
+    begin(a);
+    assert_int_equal(a->driver->lookup(a, t, keys, n, kept(0), found, &last),
+                     0);
+    for (size_t i = 0; i < n; i++) {
+        struct rlk_rows rows = {0};
+        assert_int_equal(
+            a->driver->lookup(a, t, &keys[i], 1, &rows, &one, &last), 0);
+        assert_int_equal(found[i] < 0, one < 0);
+        if (one >= 0)
+            assert_int_equal(kept(0)->rows[found[i]].values[0].u.i,
+                             rows.rows[0].values[0].u.i);
+        hits += one >= 0;
+        rlk_rows_done(&rows);
+    }
+    assert_in_range(hits, 30, n - 30);
+    rollback(a);
+    hang_up(a);
+    fixture_done(&f);
+}
+
 static uint64_t
 mark_of(struct rlk_conn *c)
 {
@@ -679,6 +733,7 @@ main(void)
         TEST(test_prefix__takes_letters_of_patterns_as_they_are),
         TEST(test_lookup__finds_all_keys_in_one_snapshot),
         TEST(test_lookup__of_a_unique_key_trusts_the_record_of_the_key_before),
+        TEST(test_lookup__of_many_keys_finds_what_one_by_one_finds),
         TEST(test_commit_mark__tells_every_commit_and_nothing_else),
         TEST(test_savepoint__undoes_data_and_locks_since),
         TEST(test_savepoint__of_levels_without_writes_costs_sqlite_nothing),

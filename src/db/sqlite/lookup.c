@@ -5,7 +5,12 @@
 
 #include <string.h>
 
-enum { MANY = 64, FEW = 4 };
+enum {
+    MANY = 64,
+    FEW = 4,
+    WORTH_A_LIST = 8 /* keys: fewer are looked up one by one */
+};
+enum { UNASKED = -2 };
 
 static void
 start_sql(struct rlk_sqlite *c, const struct rlk_table *t)
@@ -62,7 +67,8 @@ same_record(const struct rlk_table *t, const struct rlk_row *row,
 }
 
 /* The position of the statement's row in rows, added when it is new. Of many
- * rows only the last are compared: two keys of one record stand together. */
+ * rows only the last are compared: two keys of one record stand together. A row
+ * of the statement may have more columns than the table. */
 static int
 place(struct rlk_sqlite *c, const struct rlk_table *t, sqlite3_stmt *s,
       struct rlk_rows *rows, int *ret, rowlock_error *err)
@@ -75,7 +81,7 @@ place(struct rlk_sqlite *c, const struct rlk_table *t, sqlite3_stmt *s,
         }
     }
     *ret = (int)rows->n_rows;
-    return rlk_row_add(c, s, rows, err);
+    return rlk_row_add_first(c, s, (int)t->n_columns, rows, err);
 }
 
 static int
@@ -98,52 +104,145 @@ look_up(struct rlk_sqlite *c, const struct rlk_table *t,
     return rc;
 }
 
-/* Exactly the columns of a unique index that guards every record. */
+static bool
+is_on(const struct rlk_match *key, const uint32_t *columns, size_t n)
+{
+    size_t i = 0;
+    while (i < n && i < key->n_columns && columns[i] == key->columns[i].column)
+        i++;
+    return i == n && i == key->n_columns;
+}
+
+/* Exactly the columns of an index that guards every record. */
 static bool
 is_unique(const struct rlk_table *t, const struct rlk_match *key)
 {
-    for (size_t i = 0; i < t->n_indexes; i++) {
-        const struct rlk_index *index = &t->indexes[i];
-        size_t n = 0;
-        while (n < key->n_columns && n < index->n_columns &&
-               index->columns[n] == key->columns[n].column)
-            n++;
-        if (index->unique && !index->partial && n == key->n_columns &&
-            n == index->n_columns)
-            return true;
-    }
-    return false;
+    bool unique = is_on(key, t->primary_key, t->n_primary_key);
+    for (size_t i = 0; i < t->n_indexes; i++)
+        if (t->indexes[i].unique && !t->indexes[i].partial)
+            unique |=
+                is_on(key, t->indexes[i].columns, t->indexes[i].n_columns);
+    return unique;
 }
 
-/* The record that the key before has found has this one too: of a unique key
- * there is no other, so nothing is asked. (An index may be finer than its
- * column's collation, but not finer than BINARY.) */
+/* One record at most has this key, so that it does not matter which of several
+ * is found first. (An index may be finer than its column's collation,
+ * but not finer than BINARY.) */
 static bool
-is_found_too(const struct rlk_table *t, const struct rlk_row *row,
-             const struct rlk_match *key)
+has_one(const struct rlk_table *t, const struct rlk_match *key)
 {
-    for (size_t i = 0; i < key->n_columns; i++) {
-        uint32_t column = key->columns[i].column;
-        if (strcmp(t->columns[column].collation, "BINARY") != 0 ||
-            !rlk_value_same(row->values[column], key->columns[i].value))
+    for (size_t i = 0; i < key->n_columns; i++)
+        if (strcmp(t->columns[key->columns[i].column].collation, "BINARY") != 0)
             return false;
-    }
     return is_unique(t, key);
 }
 
-static int
-look_up_all(struct rlk_sqlite *c, const struct rlk_table *t,
-            const struct rlk_match *keys, size_t n_keys, struct rlk_rows *rows,
-            int *ret_found, rowlock_error *err)
+static bool
+has_key(const struct rlk_row *row, const struct rlk_match *key)
 {
-    int last = -1;
-    for (size_t i = 0; i < n_keys; i++) {
-        if (last >= 0 && is_found_too(t, &rows->rows[last], &keys[i]))
-            ret_found[i] = last;
-        else
-            RLK_TRY(look_up(c, t, &keys[i], rows, &ret_found[i], err));
-        last = ret_found[i];
+    for (size_t i = 0; i < key->n_columns; i++)
+        if (!rlk_value_same(row->values[key->columns[i].column],
+                            key->columns[i].value))
+            return false;
+    return true;
+}
+
+static bool
+same_columns(const struct rlk_match *a, const struct rlk_match *b)
+{
+    if (a->n_columns != b->n_columns)
+        return false;
+    for (size_t i = 0; i < a->n_columns; i++)
+        if (a->columns[i].column != b->columns[i].column)
+            return false;
+    return true;
+}
+
+struct looking { /* one call */
+    struct rlk_sqlite *c;
+    const struct rlk_table *t;
+    const struct rlk_match *keys;
+    size_t n_keys;
+    struct rlk_rows *rows;
+    int *found;
+    size_t *list; /* of the keys on the same columns: those to be asked for */
+};
+
+/* If the record that the key before has found has this one too, and only one
+ * can have it, nothing needs to be asked. */
+static bool
+is_found_too(struct looking *l, size_t i)
+{
+    int before = i ? l->found[i - 1] : -1;
+    if (before < 0 || !has_key(&l->rows->rows[before], &l->keys[i]))
+        return false;
+    l->found[i] = before;
+    return true;
+}
+
+static size_t
+list_keys(struct looking *l, size_t first, bool one)
+{
+    size_t n = 0;
+    for (size_t i = first; i < l->n_keys; i++)
+        if (l->found[i] == UNASKED &&
+            same_columns(&l->keys[i], &l->keys[first]) &&
+            !(one && is_found_too(l, i)))
+            l->list[n++] = i;
+    return n;
+}
+
+static int
+read_list(struct looking *l, sqlite3_stmt *s, rowlock_error *err)
+{
+    int step, n = (int)l->t->n_columns;
+    while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+        size_t i = (size_t)sqlite3_column_int64(s, n);
+        RLK_TRY(place(l->c, l->t, s, l->rows, &l->found[i], err));
     }
+    return step == SQLITE_DONE
+               ? 0
+               : rlk_sqlite_fail(l->c, "cannot read the table", err);
+}
+
+static int
+look_up_list(struct looking *l, size_t n, rowlock_error *err)
+{
+    sqlite3_stmt *s;
+    RLK_TRY(rlk_keylist_statement(l->c, l->t, &l->keys[l->list[0]], &s, err));
+    for (size_t i = 0; i < n; i++)
+        l->found[l->list[i]] = -1;
+    l->c->keylist = (struct rlk_keylist){l->keys, l->list, n};
+    int rc = read_list(l, s, err);
+    sqlite3_reset(s);
+    l->c->keylist = (struct rlk_keylist){0};
+    return rc;
+}
+
+/* All keys on the columns of key first. */
+static int
+look_up_alike(struct looking *l, size_t first, rowlock_error *err)
+{
+    const struct rlk_match *key = &l->keys[first];
+    bool one = has_one(l->t, key);
+    size_t n = list_keys(l, first, one);
+    if (one && n >= WORTH_A_LIST && key->n_columns <= RLK_KEYLIST_COLUMNS)
+        return look_up_list(l, n, err);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = l->list[i];
+        RLK_TRY(look_up(l->c, l->t, &l->keys[at], l->rows, &l->found[at], err));
+    }
+    return 0;
+}
+
+static int
+look_up_all(struct looking *l, rowlock_error *err)
+{
+    for (size_t i = 0; i < l->n_keys; i++)
+        l->found[i] = UNASKED;
+    for (size_t i = 0; i < l->n_keys; i++)
+        if (l->found[i] == UNASKED)
+            RLK_TRY(look_up_alike(l, i, err));
     return 0;
 }
 
@@ -154,12 +253,16 @@ rlk_sqlite_lookup(struct rlk_conn *conn, const struct rlk_table *t,
 {
     struct rlk_sqlite *c = rlk_sqlite_of(conn);
     struct rlk_rows rows = {0};
+    size_t *list RLK_AUTOFREE = rlk_reallocarray(NULL, n_keys, sizeof *list);
+    struct looking l = {c, t, keys, n_keys, &rows, ret_found, list};
+    if (!list)
+        return rlk_out_of_memory(err);
     RLK_TRY(rlk_sqlite_ready(c, err));
     RLK_TRY(rlk_sqlite_see_own(c, err));
     bool snapshot = n_keys > 1 && !c->tx.writing;
     if (snapshot)
         RLK_TRY(rlk_sqlite_run(c, RLK_OP_BEGIN, 0, err));
-    int rc = look_up_all(c, t, keys, n_keys, &rows, ret_found, err);
+    int rc = look_up_all(&l, err);
     if (snapshot && !rc)
         rc = rlk_sqlite_run(c, RLK_OP_COMMIT, 0, err);
     if (snapshot && rc)

@@ -102,7 +102,13 @@ int
 rlk_row_add(struct rlk_sqlite *c, sqlite3_stmt *s, struct rlk_rows *rows,
             rowlock_error *err)
 {
-    int n = sqlite3_column_count(s);
+    return rlk_row_add_first(c, s, sqlite3_column_count(s), rows, err);
+}
+
+int
+rlk_row_add_first(struct rlk_sqlite *c, sqlite3_stmt *s, int n,
+                  struct rlk_rows *rows, rowlock_error *err)
+{
     struct rlk_row *row = rlk_rows_add(rows, (size_t)n);
     if (!row)
         return rlk_out_of_memory(err);
