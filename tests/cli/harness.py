@@ -142,14 +142,18 @@ class CliTest(unittest.TestCase):
         self.addCleanup(program.kill)
         return program
 
-    def wait_until_it_waits(self, program, database="app.db"):
-        """Until the lock table shows that the program waits for a lock."""
+    def wait_for_lock(self, program, database="app.db", **members):
+        """Until the lock table shows a lock of the program with these members."""
         end = time.monotonic() + LIMIT
+        members["pid"] = program.pid
         while time.monotonic() < end:
             locks = json.loads(self.run_rowlock("locks", database, "--json").stdout)
-            if any(lock["pid"] == program.pid and lock["state"] == "waiting" for lock in locks):
+            if any(members.items() <= lock.items() for lock in locks):
                 return
-        self.fail(f"it does not wait; out: {program.out!r}, err: {program.err!r}")
+        self.fail(f"no lock with {members}; out: {program.out!r}, err: {program.err!r}")
+
+    def wait_until_it_waits(self, program, database="app.db"):
+        self.wait_for_lock(program, database, state="waiting")
 
     def unprivileged(self):
         """Options for run_rowlock() and start_rowlock() so that it does not run

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""rowlock sync beside programs that write the same records all the time."""
+"""rowlock sync beside a program that knows no record locks and writes the same
+records all the time."""
 
 import json
 import unittest
@@ -12,9 +13,7 @@ STRANGERS = Path(__file__).with_name("strangers.py")
 RECORDS = 100_000
 
 
-class Strangers(SyncTest):
-    """Programs that know no record locks."""
-
+class Beside(SyncTest):
     def stranger(self, *words):
         program = Program("/usr/bin/python3", "-B", STRANGERS, *words)
         self.addCleanup(program.kill)
