@@ -10,8 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/text.h"
-
 #define MODULE "rowlock-http.so"
 
 /* The folder of the program or library that holds this function. The program's
@@ -40,19 +38,14 @@ own_folder(char *ret, size_t size)
 static bool
 find_module(char *ret, size_t size)
 {
-    static const char *const places[] = {"%s/rowlock/" MODULE,
-                                         "%s/../source/" MODULE};
+    static const char *const places[] = {"/rowlock/" MODULE,
+                                         "/../source/" MODULE};
     char folder[4096];
     if (own_folder(folder, sizeof folder))
         for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-            struct rlk_buf RLK_AUTOBUF path = {0};
-            rlk_buf_text(&path, folder);
-            rlk_buf_text(&path, places[i] + 2);
-            if (!path.failed && path.len < size &&
-                access(path.ptr, R_OK) == 0) {
-                memcpy(ret, path.ptr, path.len + 1);
+            int n = snprintf(ret, size, "%s%s", folder, places[i]);
+            if (n > 0 && (size_t)n < size && access(ret, R_OK) == 0)
                 return true;
-            }
         }
     return snprintf(ret, size, "%s", RLK_MODULE_FOLDER "/" MODULE) > 0 &&
            access(ret, R_OK) == 0;
