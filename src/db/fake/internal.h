@@ -6,7 +6,14 @@
 #include "base/text.h"
 #include "fake.h"
 
-enum { TABLES = 4, LEVELS = 16, SCRIPTS = 16, LOCKS = 256, NAME = 96 };
+enum {
+    TABLES = 4,
+    LEVELS = 16,
+    SCRIPTS = 16,
+    LOCKS = 256,
+    COLUMNS = 32,
+    NAME = 96
+};
 
 struct store { /* all tables' rows at one moment */
     struct rlk_rows rows[TABLES];

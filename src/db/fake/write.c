@@ -96,9 +96,9 @@ fake_insert(struct rlk_conn *c, const struct rlk_table *t,
 {
     struct fake *f = fake_of(c);
     struct rlk_rows *rows = &f->now.rows[fake_table_at(f, t->name)];
-    rowlock_value values[16];
+    rowlock_value values[COLUMNS];
     char name[NAME];
-    fake_need(t->n_columns <= 16, "too many columns");
+    fake_need(t->n_columns <= COLUMNS, "too many columns");
     memset(values, 0, sizeof values);
     RLK_TRY(get_ready(f, wait_ms, err));
     RLK_TRY(fake_step(f, "insert", err));
@@ -135,7 +135,7 @@ fake_update(struct rlk_conn *c, const struct rlk_table *t,
 {
     struct fake *f = fake_of(c);
     struct rlk_rows *rows = &f->now.rows[fake_table_at(f, t->name)];
-    rowlock_value values[16];
+    rowlock_value values[COLUMNS];
     size_t at;
     RLK_TRY(get_ready(f, wait_ms, err));
     RLK_TRY(fake_step(f, "update", err));
