@@ -11,6 +11,7 @@ extern const struct rlk_command rlk_command_upsert;
 extern const struct rlk_command rlk_command_lock;
 extern const struct rlk_command rlk_command_locks;
 extern const struct rlk_command rlk_command_doctor;
+extern const struct rlk_command rlk_command_init;
 extern const struct rlk_command rlk_command_sync;
 extern const struct rlk_command rlk_command_runs;
 extern const struct rlk_command rlk_command_help;
@@ -22,6 +23,7 @@ const struct rlk_command *const rlk_commands[] = {
     &rlk_command_lock,
     &rlk_command_locks,
     &rlk_command_doctor,
+    &rlk_command_init,
     &rlk_command_sync,
     &rlk_command_runs,
     &rlk_command_help,

@@ -31,6 +31,7 @@ struct rlk_reader {
     struct rlk_pointer scouted; /* where the list was found */
     bool scouting;
     struct rlk_buf head; /* read ahead */
+    struct rlk_buf kept; /* for hints: the first bytes */
     size_t record_limit;
     uint64_t bytes, page_bytes, records;
     bool body_ended, ended, unchanged;
@@ -79,17 +80,19 @@ static int
 open_body(struct rlk_reader *r, long *ret_status, rowlock_error *err)
 {
     const struct rlk_reader_options *o = &r->o;
-    struct rlk_body_options body = {
-        .url = r->url,
-        .shown = shown(r),
-        .http = o->http,
-        .limits = o->limits,
-        .validator = o->pages ? NULL : o->validator,
-        .total = o->pages ? o->pages->total_header : NULL,
-        .cancelled = o->cancelled,
-        .start = r->pager.url ? r->pager.url : r->url,
-        .ret_status = ret_status,
-        .until_ms = r->until_ms};
+    struct rlk_body_options body = {.url = r->url,
+                                    .shown = shown(r),
+                                    .http = o->http,
+                                    .limits = o->limits,
+                                    .validator = o->pages ? NULL : o->validator,
+                                    .total = o->pages ? o->pages->total_header
+                                             : o->keep_bytes ? "X-WP-Total"
+                                                             : NULL,
+                                    .cancelled = o->cancelled,
+                                    .start =
+                                        r->pager.url ? r->pager.url : r->url,
+                                    .ret_status = ret_status,
+                                    .until_ms = r->until_ms};
     struct rlk_body *packed = NULL;
     RLK_TRY(rlk_body_open(&body, &packed, err));
     if (packed->unchanged) {
@@ -164,6 +167,7 @@ rlk_reader_close(struct rlk_reader *r)
     rlk_pager_done(&r->pager);
     rlk_json_parser_free(r->parser);
     rlk_buf_done(&r->head);
+    rlk_buf_done(&r->kept);
     rlk_arena_done(&r->arena);
     rlk_free(r->url);
     rlk_free(r->shown);
@@ -265,6 +269,14 @@ scout(struct rlk_reader *r, rowlock_error *err)
     return rc;
 }
 
+static void
+keep(struct rlk_reader *r, const char *piece, size_t len)
+{
+    size_t room = r->o.keep_bytes - r->kept.len;
+    if (len && room)
+        rlk_buf_add(&r->kept, piece, len < room ? len : room);
+}
+
 static int
 take_piece(struct rlk_reader *r, rowlock_error *err)
 {
@@ -274,6 +286,7 @@ take_piece(struct rlk_reader *r, rowlock_error *err)
     r->bytes += len;
     r->page_bytes += len;
     r->body_ended = len == 0;
+    keep(r, piece, len);
     if (r->body_ended)
         rlk_lines_end(&r->lines);
     if (!r->scouting)
@@ -429,5 +442,49 @@ rlk_reader_next(struct rlk_reader *r, struct rlk_remote *ret,
         }
     }
     *ret_what = RLK_READ_END;
+    return 0;
+}
+
+/* ---- what else the body tells ---- */
+
+/* The parser reads some bytes behind the text. */
+static int
+parse_all(struct rlk_reader *r, const struct rlk_json **ret, rowlock_error *err)
+{
+    size_t at, len = r->kept.len;
+    bool whole = r->body_ended && r->bytes == len;
+    if (r->kept.failed)
+        return rlk_out_of_memory(err);
+    if (!whole || !len || r->format != RLK_FORMAT_JSON)
+        return 0;
+    for (size_t i = 0; i < RLK_JSON_PADDING; i++)
+        rlk_buf_char(&r->kept, 0);
+    if (r->kept.failed)
+        return rlk_out_of_memory(err);
+    r->kept.len = len;
+    const char *text = r->kept.ptr;
+    size_t mark = len > 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    int rc = rlk_json_parse(r->parser, text + mark, len - mark, ret, &at, NULL);
+    return rc == ROWLOCK_NO_MEMORY ? rlk_out_of_memory(err) : 0;
+}
+
+int
+rlk_reader_hints(struct rlk_reader *r, struct rlk_hints *ret,
+                 rowlock_error *err)
+{
+    const char *next;
+    size_t len;
+    *ret = (struct rlk_hints){.total = "", .len = r->kept.len};
+    RLK_TRY(parse_all(r, &ret->root, err));
+    ret->head = r->kept.ptr ? r->kept.ptr : "";
+    if (r->scouted.text)
+        ret->records = r->scouted.text;
+    else if (r->o.records)
+        ret->records = r->o.records->text;
+    if (!r->body)
+        return 0;
+    ret->total = r->body->total;
+    ret->has_link = rlk_link_next(r->body->link, &next, &len) && next &&
+                    !r->body->link_failed;
     return 0;
 }

@@ -275,6 +275,43 @@ test_reader__any_allocation_may_fail(void **state)
     fail_every_allocation(RLK_FORMAT_CSV, "a,b\n1,\"x\"\"y\"\n2,3\n");
 }
 
+/* Reads all of it; the reader stays open. */
+static struct rlk_reader *
+read_for_hints(size_t keep_bytes, struct rlk_hints *ret)
+{
+    struct rlk_reader *r;
+    struct rlk_remote remote;
+    enum rlk_read what = RLK_READ_RECORD;
+    options.keep_bytes = keep_bytes;
+    assert_int_equal(rlk_reader_open(&options, &r, &err), 0);
+    while (what != RLK_READ_END)
+        assert_int_equal(rlk_reader_next(r, &remote, &what, &err), 0);
+    assert_int_equal(rlk_reader_hints(r, ret, &err), 0);
+    return r;
+}
+
+static void
+test_reader__hints_have_what_stands_around_the_records(void **state)
+{
+    (void)state;
+    static const char body[] = "\xEF\xBB\xBF{\"n\":7, \"x\":[{\"a\":1}]}";
+    struct rlk_hints hints;
+    reset();
+    write_file(body);
+    struct rlk_reader *r = read_for_hints(sizeof body - 1, &hints);
+    assert_string_equal(hints.records, "/x");
+    assert_int_equal(hints.root[1].len, 1);
+    assert_memory_equal(hints.root[1].text, "7", 1);
+    assert_memory_equal(hints.head, body, sizeof body - 1);
+    assert_false(hints.has_link);
+    assert_string_equal(hints.total, "");
+    rlk_reader_close(r);
+    r = read_for_hints(sizeof body - 2, &hints);
+    assert_null(hints.root);
+    assert_int_equal(hints.len, sizeof body - 2);
+    rlk_reader_close(r);
+}
+
 int
 main(void)
 {
@@ -292,6 +329,8 @@ main(void)
         cmocka_unit_test(test_reader__a_silent_server_is_given_up),
         cmocka_unit_test(
             test_reader__a_server_that_stops_in_the_middle_is_given_up),
+        cmocka_unit_test(
+            test_reader__hints_have_what_stands_around_the_records),
         cmocka_unit_test(test_reader__any_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -144,6 +144,7 @@ struct rlk_reader_options { /* what it points to is borrowed while reading */
     const volatile sig_atomic_t *cancelled; /* NULL, or ends a wait with 57014
                                                once it is not 0; set by a signal
                                                or atomically */
+    size_t keep_bytes; /* of the body, for rlk_reader_hints() */
 };
 
 struct rlk_remote {  /* borrowed from the reader until the next call */
@@ -179,6 +180,20 @@ uint64_t rlk_reader_bytes(const struct rlk_reader *r);         /* read so far */
  * none. It is proof only that the body is the same: keep it with what was made
  * of it, by which definition, and only if nothing of it is left to do. */
 const char *rlk_reader_validator(const struct rlk_reader *r);
+/* What the body tells besides its records, as far as it was read; for a draft
+ * of a definition. Borrowed from the reader until it is closed; its records are
+ * not read on. Fails only for want of memory. */
+struct rlk_hints {
+    const char *head; /* its first bytes, keep_bytes at most */
+    size_t len;
+    const struct rlk_json *root; /* all of it, if it is an object and no larger;
+                                    else NULL */
+    const char *records;         /* the pointer to them; NULL: not found */
+    const char *total;           /* the header X-WP-Total; "": none */
+    bool has_link;               /* a header Link with a next page */
+};
+int rlk_reader_hints(struct rlk_reader *r, struct rlk_hints *ret,
+                     rowlock_error *err);
 void rlk_reader_close(struct rlk_reader *r); /* NULL allowed */
 
 #endif

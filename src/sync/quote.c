@@ -46,14 +46,13 @@ add_character(struct rlk_buf *buf, const char *text, size_t len, bool quoted)
     return n;
 }
 
-/* A letter, then nothing that YAML has a use for; and no word that a definition
- * or another reader of YAML takes for a value. */
+/* A letter, then nothing that YAML has a use for; and no word that some reader
+ * of YAML takes for another value. */
 static bool
 is_plain(const char *text, size_t len)
 {
-    static const char *const words[] = {"true", "false", "null", "now",
-                                        "uuid", "yes",   "no",   "on",
-                                        "off",  "y",     "n"};
+    static const char *const words[] = {"true", "false", "null", "yes",
+                                        "no",   "on",    "off"};
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ_/";
     static const char more[] = "0123456789.-";
