@@ -143,6 +143,19 @@ class History(RunsTest):
         self.sync(definition, status=11)
         self.assertEqual(self.stored(), [("done",), ("running",)])
 
+    def test_definitions_that_run_for_the_first_time_at_once_share_one_table(self):
+        self.database("".join(f"CREATE TABLE t{i} (id INTEGER PRIMARY KEY, code, name);"
+                              for i in range(6)), "t.db")
+        text = self.small('[{"code": "a"}]', target="{database: t.db, table: t}").read_text()
+        for i in range(6):
+            self.write(f"{i}.yaml", text.replace("sync: t\n", f"sync: s{i}\n")
+                       .replace("table: t}", f"table: t{i}}}"))
+        syncs = [self.start_rowlock("sync", f"{i}.yaml") for i in range(6)]
+        self.assertEqual([sync.end() for sync in syncs], [0] * 6)
+        self.assertEqual([sync.err for sync in syncs], [""] * 6)
+        self.assertEqual(sorted(self.stored("sync, status, created")),
+                         [(f"s{i}", "done", 1) for i in range(6)])
+
     def test_a_dry_run_leaves_nothing(self):
         definition = self.small('[{"code": "a"}]')
         self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code, name)", "t.db")
