@@ -78,7 +78,8 @@ const struct rlk_command rlk_command_sync = {
                  {"3", "dry run: something would change"},
                  {"4", "done, but conflicts are left"},
                  {"5", "try again later: records were deferred, since others "
-                       "hold them, or the server is away"},
+                       "hold them, the server is away, or its list "
+                       "changed while it was read"},
                  {"6", "done, but records were rejected"},
                  {"11", "another run of this definition is under way"}},
     .run = run_sync,

@@ -88,8 +88,8 @@ look_at_name(struct rlk_catch *c)
 bool
 rlk_catch_could_be(const struct rlk_catch *c)
 {
-    if (c->reached == 0 && c->at->n > 1)
-        return false;
+    if (c->found || (c->reached == 0 && c->at->n > 1))
+        return c->found;
     return c->first == '{' || c->first == 'n' ||
            (c->first == '[' && is_index(c->at->tokens[c->reached]));
 }

@@ -86,22 +86,14 @@ read_all(const struct form *f, const char *from)
     struct rlk_pointer records;
     struct rlk_reader_options o = {
         .url = from, .format = f->format, .limits = RLK_SOURCE_LIMITS_INIT};
-    struct rlk_reader *r = NULL;
-    struct rlk_remote remote;
-    enum rlk_read what = RLK_READ_RECORD;
-    int n = 0;
     if (f->records) {
         assert_int_equal(rlk_pointer_parse(f->records, &arena, &records, NULL),
                          0);
         o.records = &records;
     }
-    int rc = rlk_reader_open(&o, &r, NULL);
-    while (!rc && !(rc = rlk_reader_next(r, &remote, &what, NULL)) &&
-           what != RLK_READ_END)
-        n++;
-    rlk_reader_close(r);
+    int n = read_records(&o, NULL);
     rlk_arena_done(&arena);
-    return rc ? -1 : n;
+    return n;
 }
 
 static bool

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The server of fixture.h: a thread, one connection at a time. */
+ * The server of fixture.h is a thread, one connection at a time. */
 #include "fixture.h"
 
 #include <arpa/inet.h>
@@ -100,4 +100,19 @@ void
 server_say_text(struct server *s, const char *text)
 {
     server_say(s, text, strlen(text));
+}
+
+int
+read_records(const struct rlk_reader_options *o, rowlock_error *err)
+{
+    struct rlk_reader *r = NULL;
+    struct rlk_remote remote;
+    enum rlk_read what = RLK_READ_RECORD;
+    int n = 0;
+    int rc = rlk_reader_open(o, &r, err);
+    while (!rc && !(rc = rlk_reader_next(r, &remote, &what, err)) &&
+           what != RLK_READ_END)
+        n++;
+    rlk_reader_close(r);
+    return rc ? -1 : n;
 }

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "source.h"
+
 enum { SERVER_REQUESTS = 16, SERVER_REQUEST_BYTES = 2048 };
 
 struct server_answer {
@@ -33,5 +35,8 @@ void server_stop(struct server *s);
 void server_reset(struct server *s);
 void server_say(struct server *s, const char *bytes, size_t len);
 void server_say_text(struct server *s, const char *text);
+
+/* How many records are handed out; -1: the reading failed. */
+int read_records(const struct rlk_reader_options *o, rowlock_error *err);
 
 #endif

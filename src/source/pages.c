@@ -251,9 +251,11 @@ static int
 check_absent(const struct rlk_pager *p, rowlock_error *err)
 {
     const struct rlk_catch *c = &p->next;
+    if (c->found || p->how->absent_end)
+        return 0;
     const char *near = p->told_next ? NULL : rlk_catch_near(c);
     bool could_be = rlk_catch_could_be(c);
-    if (c->found || p->how->absent_end || (could_be && !near))
+    if (could_be && !near)
         return 0;
     rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' has nothing at '%.80s'%s",
              p->shown, c->at->text,

@@ -46,25 +46,6 @@ pointer(const char *text)
     return p;
 }
 
-/* The number of records, or -1. */
-static int
-read_all(const struct rlk_pages *pages)
-{
-    struct rlk_reader_options o = {
-        .url = url, .pages = pages, .limits = RLK_SOURCE_LIMITS_INIT};
-    struct rlk_reader *r = NULL;
-    struct rlk_remote remote;
-    enum rlk_read what = RLK_READ_RECORD;
-    int n = 0;
-    memset(&err, 0, sizeof err);
-    int rc = rlk_reader_open(&o, &r, &err);
-    while (!rc && !(rc = rlk_reader_next(r, &remote, &what, &err)) &&
-           what != RLK_READ_END)
-        n++;
-    rlk_reader_close(r);
-    return rc ? -1 : n;
-}
-
 static void
 say_next(void)
 {
@@ -91,11 +72,14 @@ static void
 fail_every_allocation(const struct rlk_pages *pages, void (*say)(void),
                       int expected)
 {
+    struct rlk_reader_options o = {
+        .url = url, .pages = pages, .limits = RLK_SOURCE_LIMITS_INIT};
     int n = -1;
     for (long left = 0; n < 0; left++) {
         say();
+        memset(&err, 0, sizeof err);
         rlk_scarce_begin(left);
-        n = read_all(pages);
+        n = read_records(&o, &err);
         rlk_scarce_end();
         if (n != expected && err.code != ROWLOCK_NO_MEMORY)
             fail_msg("%ld: %d, %s", left, n, err.message);

@@ -121,7 +121,7 @@ rlk_total_check(struct rlk_total *t, const char *shown, rowlock_error *err)
              "'%.80s'",
              shown, (unsigned long long)t->records, (unsigned long long)t->told,
              t->where);
-    rlk_hint(err, "The listing is not whole, or its total counts what we may "
-                  "not see.");
+    rlk_hint(err, "The listing is not whole. If its total counts what we may "
+                  "not see, say 'pages' without it.");
     return ROWLOCK_BAD_VALUE;
 }
