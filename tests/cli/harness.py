@@ -142,15 +142,23 @@ class CliTest(unittest.TestCase):
         self.addCleanup(program.kill)
         return program
 
+    def wait_until(self, is_so, what):
+        """For what tells nobody when it happens."""
+        end = time.monotonic() + LIMIT
+        while not is_so():
+            if time.monotonic() > end:
+                self.fail(f"waited {LIMIT} s for {what}")
+            time.sleep(0.001)
+
     def wait_for_lock(self, program, database="app.db", **members):
         """Until the lock table shows a lock of the program with these members."""
-        end = time.monotonic() + LIMIT
         members["pid"] = program.pid
-        while time.monotonic() < end:
+
+        def is_there():
             locks = json.loads(self.run_rowlock("locks", database, "--json").stdout)
-            if any(members.items() <= lock.items() for lock in locks):
-                return
-        self.fail(f"no lock with {members}; out: {program.out!r}, err: {program.err!r}")
+            return any(members.items() <= lock.items() for lock in locks)
+        self.wait_until(is_there, f"a lock with {members}; out: {program.out!r}, "
+                                  f"err: {program.err!r}")
 
     def wait_until_it_waits(self, program, database="app.db"):
         self.wait_for_lock(program, database, state="waiting")
