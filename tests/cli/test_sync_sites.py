@@ -2,10 +2,13 @@
 """rowlock sync and a taxonomy of a few hundred terms from WordPress, Wagtail and
 Drupal, with the definitions that docs/definition.md shows."""
 
+import html
 import json
 import os
 import re
+import unicodedata
 import unittest
+from html.entities import name2codepoint
 from pathlib import Path
 
 from harness import CliTest
@@ -147,6 +150,41 @@ class FromWordPress(SiteTest):
         self.assertEqual([slug for slug, in self.rows("slug")][:5],
                          ["oreilly-books-1", "cafe-buberb-2", "plain-words-3", "a-amp-b-4",
                           "arts-crafts-5"])
+
+
+class References(CliTest):
+    def unescaped(self, texts):
+        """What they are in the table."""
+        self.write("t.json", json.dumps([{"n": n, "text": t} for n, t in enumerate(texts)]))
+        self.write("t.yaml", "sync: t\ntarget: {database: t.db, table: t, create_table: true}\n"
+                   "source: {url: t.json}\nmatch: [n]\nfields: {n: {from: /n, type: integer}, "
+                   "text: {from: /text, unescape: html}}\n")
+        self.run_rowlock("sync", "t.yaml")
+        return [text for text, in self.query(self.top / "t.db", "SELECT text FROM t ORDER BY n")]
+
+    def test_names_are_those_of_python(self):
+        """All of Latin-1 and of what is written in texts; mathematics stays."""
+        names = {**name2codepoint, "apos": ord("'")}
+        texts = [f"a&{name};b" for name in names]
+        known = set()
+        for name, text, got in zip(names, texts, self.unescaped(texts)):
+            if got != text:
+                self.assertEqual(got, html.unescape(text))
+                known.add(name)
+        needed = {name for name, code in names.items() if code < 0x391 or 0x2000 < code < 0x2123}
+        self.assertEqual(needed - known - {"oline", "frasl", "image", "weierp", "real"}, set())
+        self.assertNotIn("alpha", known)
+
+    def test_numbers_are_those_of_python(self):
+        """But for characters that no text should hold."""
+        numbers = [*range(0, 0x180), 0x2019, 0xD7FF, 0xE000, 0xFFFD, 0x10000, 0x1F600, 0x10FFFD]
+        for form in ("&#{};", "&#x{:x};", "&#X{:X};"):
+            texts = [form.format(n) for n in numbers]
+            for number, text, got in zip(numbers, texts, self.unescaped(texts)):
+                plain = html.unescape(text)
+                wrong = unicodedata.category(plain[0]) == "Cc" and plain not in "\t\n\r" \
+                    if plain else True
+                self.assertEqual(got, text if wrong or number == 0 else plain)
 
 
 class FromWagtail(SiteTest):
