@@ -130,8 +130,9 @@ class CliTest(unittest.TestCase):
         """Run to the end; the exit status must be the one given."""
         options.setdefault("cwd", self.top)
         options.setdefault("input", "")
-        done = subprocess.run([PROGRAM, *map(str, words)], text=True, timeout=LIMIT,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        options.setdefault("timeout", LIMIT)
+        done = subprocess.run([PROGRAM, *map(str, words)], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, **options)
         self.assertEqual(done.returncode, status, f"out: {done.stdout}\nerr: {done.stderr}")
         return done
 
@@ -208,8 +209,9 @@ def measure(*words, **options):
     program starts it, since a child's peak begins with that of its parent;
     a sanitizer must not keep what is freed."""
     asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0"
+    options.setdefault("timeout", LIMIT)
     done = subprocess.run(["/usr/bin/python3", "-S", "-c", MEASURE, PROGRAM, *map(str, words)],
-                          text=True, check=True, timeout=LIMIT, capture_output=True,
+                          text=True, check=True, capture_output=True,
                           env=environment(ASAN_OPTIONS=asan), **options)
     status, peak = map(int, done.stdout.split())
     return status, peak, done.stderr

@@ -9,7 +9,7 @@ import os
 import re
 import unittest
 
-from harness import CliTest, measure, send
+from harness import CliTest, send
 
 os.environ["no_proxy"] = "*"  # servers are on loopback
 
@@ -255,23 +255,6 @@ class Lines(FormatTest):
     def test_json_with_line_ends_is_no_ndjson(self):
         self.body("t.ndjson", json.dumps(RECORDS, indent=1))
         self.refused("cut off")
-
-
-class Memory(FormatTest):
-    def test_memory_is_flat_whatever_the_number_of_records(self):
-        """Every record is one that is there, so that the database stays small."""
-        small = 4000 * int(os.environ.get("ROWLOCK_SOAK", 1))
-        for extension in ("json", "ndjson", "csv"):
-            peaks = []
-            for count in (small, 10 * small):
-                records = [{"code": f"c{i % 1000}", "name": "x" * 100} for i in range(count)]
-                body = next(b for e, _, b in bodies(records) if e == extension)
-                self.body(f"t.{extension}", body)
-                self.sync()
-                status, peak, said = measure("sync", self.top / "t.yaml")
-                self.assertEqual((status, said), (0, ""))
-                peaks.append(peak)
-            self.assertLessEqual(peaks[1], peaks[0] * 1.2, extension)
 
 
 if __name__ == "__main__":
