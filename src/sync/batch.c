@@ -30,6 +30,10 @@ rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
         rc = rlk_item_ready(item, plan, &b->arena, &reason);
     if (rc == ROWLOCK_NO_MEMORY)
         return rlk_out_of_memory(err);
+    if (rc == ROWLOCK_UNDEFINED && err)
+        *err = reason;
+    if (rc == ROWLOCK_UNDEFINED)
+        return rc;
     if (rc)
         return rlk_item_end(item, RLK_FATE_REJECTED, &reason, &b->arena, err);
     return 0;

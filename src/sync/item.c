@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "record/value.h"
 
 int
@@ -34,6 +35,31 @@ make_room(struct rlk_item *item, size_t n, struct rlk_arena *arena,
     return item->values && item->present ? 0 : rlk_out_of_memory(err);
 }
 
+/* Of a table all records lack it: the source or the definition is not what it
+ * was, and its other columns would be written without it, run after run. */
+static int
+miss_column(const struct rlk_field *f, const struct rlk_json *row,
+            struct rlk_arena *arena, rowlock_error *err)
+{
+    const char *name = f->from.n == 1 ? f->from.tokens[0] : f->from.text;
+    const char **names = rlk_arena_alloc(arena, row->size, sizeof *names);
+    for (uint32_t i = 1; i < row->size && names; i++)
+        if (!(names[i - 1] = rlk_arena_copy(arena, row[i].key, row[i].key_len)))
+            return rlk_out_of_memory(err);
+    if (!names)
+        return rlk_out_of_memory(err);
+    names[row->size - 1] = NULL;
+    const char *meant = rlk_nearest(name, names);
+    rlk_fail(err, ROWLOCK_UNDEFINED,
+             "the header has no column '%.60s'%s%.60s%s", name,
+             meant ? " (did you mean '" : "", meant ? meant : "",
+             meant ? "'?)" : "");
+    rlk_sqlstate(err, "42703");
+    rlk_detail(err, "Field '%.60s' comes from it.", f->column.text);
+    rlk_hint(err, "A column that may be missing needs a 'default'.");
+    return ROWLOCK_UNDEFINED;
+}
+
 int
 rlk_item_take(struct rlk_item *item, const struct rlk_plan *plan,
               const struct rlk_json *root, struct rlk_arena *arena,
@@ -41,9 +67,12 @@ rlk_item_take(struct rlk_item *item, const struct rlk_plan *plan,
 {
     const struct rlk_definition *d = plan->d;
     RLK_TRY(make_room(item, d->n_fields, arena, err));
-    for (size_t i = 0; i < d->n_fields; i++)
+    for (size_t i = 0; i < d->n_fields; i++) {
         RLK_TRY(rlk_field_value(&d->fields[i], plan->goals[i], root, arena,
                                 &item->values[i], &item->present[i], err));
+        if (!item->present[i] && !root->raw)
+            return miss_column(&d->fields[i], root, arena, err);
+    }
     return 0;
 }
 

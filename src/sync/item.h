@@ -48,7 +48,8 @@ struct rlk_item {
     unsigned clashes;       /* violations that a new look may explain */
 };
 
-/* The fields of a remote record. ROWLOCK_BAD_VALUE rejects it. */
+/* The fields of a remote record. ROWLOCK_BAD_VALUE rejects it;
+ * ROWLOCK_UNDEFINED: no row of this table has them all. */
 int rlk_item_take(struct rlk_item *item, const struct rlk_plan *plan,
                   const struct rlk_json *root, struct rlk_arena *arena,
                   rowlock_error *err);

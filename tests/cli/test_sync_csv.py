@@ -181,6 +181,20 @@ class Edges(CsvTest):
             self.assertIn(why, self.done.stderr)
             self.assertEqual(self.rows("*"), [])
 
+    def test_a_column_that_is_not_there_fails_the_run(self):
+        """Else a publisher's new name would leave the column as it is, for ever."""
+        self.import_two("code,aa\nx,y\n", 1)
+        self.assertIn("the header has no column 'a' (did you mean 'aa'?)", self.done.stderr)
+        self.assertIn("Field 'c1' comes from it.", self.done.stderr)
+        self.assertEqual(self.rows("code"), [])
+        self.import_two(" code,a\nx,y\n", 1)
+        self.assertIn("the header has no column 'code' (did you mean ' code'?)", self.done.stderr)
+        definition = (self.top / "t.yaml").read_text()
+        self.write("t.csv", "code\nx\n")
+        self.write("t.yaml", definition.replace('{from: "a"}', '{from: "a", default: null}'))
+        self.sync()
+        self.assertEqual(self.rows("code, c1"), [("x", None)])
+
     def test_a_carriage_return_alone_is_no_line_end(self):
         """Python takes it for one; RFC 4180 has none such."""
         self.assertEqual(self.import_two("code,a\nx,y\rz\nb,c\nd,e\r\r\nf,g\n", 6),

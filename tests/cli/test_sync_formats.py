@@ -212,7 +212,7 @@ class Cuts(FormatTest):
 class Tables(FormatTest):
     def test_columns_are_named_with_or_without_a_slash(self):
         self.body("t.csv", "a/b,~,c d\n1,2,3\n",
-                  fields="{code: a/b, w: {from: /~0}, x: {from: ~0}, name: c d}")
+                  fields="{code: a/b, w: {from: /~0}, x: {from: ~0, default: null}, name: c d}")
         self.refused("", status=0)
         self.assertEqual(self.rows("code, w, x, name"), [("1", "2", None, "3")])
 
