@@ -294,6 +294,10 @@ struct rlk_driver {
     int (*lock_row)(struct rlk_conn *c, const struct rlk_table *t,
                     const rowlock_value *pk, enum rowlock_mode mode,
                     int32_t wait_ms, rowlock_error *err);
+    /* Checks now what the schema leaves to the commit, as it does with foreign
+     * keys that are DEFERRED: 23503. So it shows in which nested level it went
+     * wrong. Does not block. NULL: nothing is left to the commit. */
+    int (*check_deferred)(struct rlk_conn *c, rowlock_error *err);
     /* Does a lookup() by these columns read the whole table? NULL: the table's
      * indexes tell. Works in and outside a block. */
     int (*scans)(struct rlk_conn *c, const struct rlk_table *t,

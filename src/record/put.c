@@ -60,6 +60,17 @@ rlk_block_start_write(rowlock_block *b, uint64_t mark, bool *ret_current,
     return rlk_block_leave(b, start_write(b->db, mark, ret_current, err), err);
 }
 
+int
+rlk_block_check_deferred(rowlock_block *b, rowlock_error *err)
+{
+    rowlock_db *db = b->db;
+    RLK_TRY(rlk_block_enter(b, err));
+    int rc = db->driver->check_deferred
+                 ? db->driver->check_deferred(db->conn, err)
+                 : 0;
+    return rlk_block_leave(b, rc, err);
+}
+
 /* ---- one record ---- */
 
 static int

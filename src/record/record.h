@@ -54,6 +54,9 @@ typedef int rlk_guard(rowlock_db *db, const struct rlk_write *write, void *arg,
 int rlk_block_start_write(rowlock_block *b, uint64_t mark, bool *ret_current,
                           rowlock_error *err);
 
+/* Checks now what the schema leaves to the commit: see driver.h. */
+int rlk_block_check_deferred(rowlock_block *b, rowlock_error *err);
+
 struct rlk_put {
     struct rlk_write write; /* old: the row as it was looked up; set must change
                                no key then */

@@ -106,7 +106,7 @@ rlk_batch_reset(struct rlk_batch *b)
 {
     rlk_rows_done(&b->rows);
     rlk_arena_reset(&b->arena);
-    b->n = 0;
+    b->n = b->n_written = 0;
 }
 
 void

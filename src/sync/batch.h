@@ -25,7 +25,8 @@ struct rlk_batch {
     size_t n;
     struct rlk_item items[RLK_BATCH_RECORDS];
     rowlock_error failures[RLK_BATCH_RECORDS]; /* apart: most are never used */
-    bool careful; /* each record in a savepoint of its own */
+    bool careful;     /* each record in a savepoint of its own */
+    size_t n_written; /* records, and committed */
 
     struct rlk_item *todo[RLK_BATCH_RECORDS]; /* of this look */
     size_t n_todo;
@@ -38,7 +39,7 @@ struct rlk_batch {
 };
 
 /* Adds what the reader gave (RLK_READ_RECORD or RLK_READ_REJECTED). The batch
- * must have room. Fails only for want of memory. */
+ * must have room. Fails for want of memory, or where a table lacks a column. */
 int rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
                   const struct rlk_remote *remote, enum rlk_read what,
                   rowlock_error *err);

@@ -46,6 +46,7 @@ struct rlk_item {
     rowlock_error *failure; /* its batch's */
     uint64_t local;         /* the record's name, hashed */
     unsigned clashes;       /* violations that a new look may explain */
+    size_t written_then;    /* n_written of the batch, at the last of them */
 };
 
 /* The fields of a remote record. ROWLOCK_BAD_VALUE rejects it;

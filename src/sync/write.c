@@ -291,20 +291,35 @@ is_own_fault(int code)
 }
 
 /* A first violation may be explained by a new look: somebody else has taken the
- * key, or the record of a tree is gone and was to be made anew. */
+ * key, or the record of a tree is gone and was to be made anew. A parent that
+ * is missing may be among the records behind: as long as some were written. */
 static bool
 is_worth_a_look(const struct writing *s, int code)
 {
-    return (code == ROWLOCK_UNIQUE ||
-            (code == ROWLOCK_CONSTRAINT && s->w->plan->tree)) &&
-           s->item->clashes++ == 0;
+    struct rlk_item *item = s->item;
+    size_t before = item->written_then;
+    bool parent = code == ROWLOCK_CONSTRAINT &&
+                  strcmp(item->failure->sqlstate, "23503") == 0;
+    if (!parent && code != ROWLOCK_UNIQUE &&
+        !(code == ROWLOCK_CONSTRAINT && s->w->plan->tree))
+        return false;
+    item->written_then = s->b->n_written;
+    return item->clashes++ == 0 || (parent && before != s->b->n_written);
+}
+
+/* What is left to the commit would fail all of the block there. */
+static int
+write_alone(rowlock_block *block, void *arg, rowlock_error *err)
+{
+    RLK_TRY(write_item(block, arg, err));
+    return rlk_block_check_deferred(block, err);
 }
 
 static int
 write_careful(struct writing *s, rowlock_block *block, rowlock_error *err)
 {
     struct rlk_item *item = s->item;
-    int rc = rowlock_nested(block, write_item, s, item->failure);
+    int rc = rowlock_nested(block, write_alone, s, item->failure);
     if (!rc || item->stale)
         return 0;
     if (!is_own_fault(rc)) {
@@ -367,7 +382,10 @@ end_slice(struct writing *s, bool *ret_faulty, rowlock_error *err)
             *ret_faulty = true;
             RLK_TRY(rlk_item_end(item, item->fate, item->failure, &s->b->arena,
                                  err));
-        } else if (!rlk_seen_add(&s->w->seen, item->local))
+            continue;
+        }
+        s->b->n_written++;
+        if (!rlk_seen_add(&s->w->seen, item->local))
             return rlk_out_of_memory(err);
     }
     return 0;

@@ -219,6 +219,18 @@ class Writing(SyncTest):
         self.assertEqual(self.outcome(definition), {})
         self.assertEqual(self.rows("SELECT * FROM t"), [])
 
+    def test_a_parent_may_stand_behind_its_child(self):
+        """In a batch in which another record is bad, too."""
+        for deferred in ("", " DEFERRABLE INITIALLY DEFERRED"):
+            definition = self.small(
+                [{"id": 1, "up": 3}, {"id": 2, "up": 99}, {"id": 3, "up": 4}, {"id": 4, "up": None}],
+                fields="{id: /id, up: /up}", match="[id]")
+            self.database("DROP TABLE IF EXISTS t; CREATE TABLE t (id INTEGER PRIMARY KEY, "
+                          f"up INTEGER REFERENCES t{deferred})", "t.db")
+            done = self.sync(definition, "--json", status=6)
+            self.assertEqual(json.loads(done.stdout.splitlines()[0])["record"], 2, deferred)
+            self.assertEqual(self.rows("SELECT * FROM t"), [(1, 3), (3, 4), (4, None)], deferred)
+
     def hold_first(self):
         """Somebody holds record 1 of t until told."""
         holder = self.start_rowlock("lock", "t.db", "t", "1", "--",

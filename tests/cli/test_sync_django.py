@@ -233,6 +233,24 @@ class Django(Project):
         read = self.django(READ).splitlines()
         self.assertEqual(read, [as_django_reads(i) for i in range(8, 20)])
 
+    def test_a_parent_that_is_missing_rejects_its_record_alone(self):
+        """Django's foreign keys are checked at the commit."""
+        self.type_what_doctor_says()
+        self.write("terms.yaml", DEFINITION.replace("{value: 1, mode: create_only}", "/vendor"))
+        count = 1200
+        for vendors, outcome, expected in (
+                ((1, None, 99), {"created": 800, "rejected": 400}, [(None, 400), (1, 400)]),
+                ((99, 1, 1), {"created": 400, "updated": 400, "rejected": 400}, [(1, 1200)])):
+            self.source([{**remote(i), "vendor": vendors[i % 3]} for i in range(count)])
+            self.assertEqual(self.sync(6), outcome)
+            self.assertEqual(self.query(self.top / "db.sqlite3", "SELECT vendor_id, count(*) FROM "
+                                        "terms_term GROUP BY 1 ORDER BY 1"), expected)
+            line = json.loads(self.run_rowlock("sync", "terms.yaml", "--json", status=6)
+                              .stdout.splitlines()[0])
+            self.assertEqual((line["record"] - 1) % 3, vendors.index(99))
+            self.assertEqual((line["sqlstate"], line["detail"]), (
+                "23503", 'Key (vendor_id) is not present in table "terms_vendor".'))
+
 
 class Beside(Project):
     """select_for_update() is silently dropped by Django on SQLite: its writes are

@@ -375,6 +375,7 @@ void rlk_sqlite_explain_parent(struct rlk_sqlite *c, const struct rlk_table *t,
                                const struct rlk_row *old,
                                const struct rlk_set *set, size_t n_set,
                                rowlock_error *err);
+int rlk_sqlite_check_deferred(struct rlk_conn *conn, rowlock_error *err);
 int rlk_sqlite_sql(struct rlk_conn *conn, const char *sql,
                    const rowlock_value *params, size_t n_params,
                    struct rlk_rows *ret, rowlock_error *err);

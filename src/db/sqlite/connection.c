@@ -382,5 +382,6 @@ const struct rlk_driver rlk_sqlite_driver = {
     .commit_mark = commit_mark,
     .put = rlk_sqlite_put,
     .lock_row = lock_row,
+    .check_deferred = rlk_sqlite_check_deferred,
     .scans = rlk_sqlite_scans,
 };

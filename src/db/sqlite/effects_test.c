@@ -180,6 +180,32 @@ test_foreign_key__checked_at_commit_fails_the_whole_block(void **state)
 }
 
 static void
+test_foreign_key__left_to_the_commit_can_be_checked_before(void **state)
+{
+    (void)state;
+    open_both("CREATE TABLE p (id INTEGER PRIMARY KEY);"
+              "CREATE TABLE c (id INTEGER PRIMARY KEY, p REFERENCES p "
+              "DEFERRABLE INITIALLY DEFERRED); INSERT INTO p VALUES (1)");
+    rowlock_value missing = ID(9), there = ID(1);
+    assert_int_equal(create(a, "c", "p", &there, 0, 0), 0);
+    assert_int_equal(a->driver->check_deferred(a, &last), 0);
+    assert_int_equal(a->driver->savepoint(a, 1, &last), 0);
+    assert_int_equal(create(a, "c", "p", &missing, 0, 0), 0);
+    assert_int_equal(a->driver->check_deferred(a, &last), ROWLOCK_CONSTRAINT);
+    assert_string_equal(last.sqlstate, "23503");
+    assert_string_equal(last.detail, "Key (p) is not present in table \"p\".");
+    a->driver->rollback_to(a, 1);
+    assert_int_equal(a->driver->check_deferred(a, &last), 0);
+    assert_int_equal(create(a, "c", "p", &missing, 0, 0), 0);
+    assert_int_equal(create(a, "p", "id", &missing, 0, 0), 0);
+    assert_int_equal(a->driver->check_deferred(a, &last), 0);
+    assert_int_equal(a->driver->commit(a, &last), 0);
+    assert_string_equal(look(&f, "SELECT p FROM c"), "1 9");
+    begin(a);
+    close_both();
+}
+
+static void
 test_foreign_key__that_restricts_keeps_its_parent(void **state)
 {
     (void)state;
@@ -435,6 +461,7 @@ main(void)
         TEST(test_foreign_key__locks_its_parent_against_its_end),
         TEST(test_foreign_key__finds_a_parent_spelled_otherwise),
         TEST(test_foreign_key__checked_at_commit_fails_the_whole_block),
+        TEST(test_foreign_key__left_to_the_commit_can_be_checked_before),
         TEST(test_foreign_key__that_restricts_keeps_its_parent),
         TEST(test_own_trigger__is_no_stranger),
         TEST(test_own_cascade__is_no_stranger),

@@ -203,3 +203,23 @@ rlk_sqlite_explain_parent(struct rlk_sqlite *c, const struct rlk_table *t,
         return;
     }
 }
+
+/* SQLite counts what is open; the last write is the one that is asked about. */
+int
+rlk_sqlite_check_deferred(struct rlk_conn *conn, rowlock_error *err)
+{
+    struct rlk_sqlite *c = rlk_sqlite_of(conn);
+    int open = 0, most;
+    RLK_TRY(rlk_sqlite_ready(c, err));
+    sqlite3_db_status(c->db, SQLITE_DBSTATUS_DEFERRED_FKS, &open, &most, 0);
+    if (!open)
+        return 0;
+    rlk_fail(err, ROWLOCK_CONSTRAINT, "the write breaks a foreign key");
+    rlk_sqlstate(err, "23503");
+    const struct rlk_sqlite_write *w =
+        c->tx.n_log ? &c->tx.log[c->tx.n_log - 1] : NULL;
+    if (w && w->op != RLK_OP_DELETE)
+        rlk_sqlite_explain_parent(c, &w->table->base, w->old_row, w->set,
+                                  w->n_set, err);
+    return ROWLOCK_CONSTRAINT;
+}
