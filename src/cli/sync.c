@@ -7,14 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/dry.h"
 #include "cli/interrupt.h"
 #include "cli/keep.h"
 #include "cli/moment.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/speak.h"
+#include "cli/summary.h"
 #include "cli/target.h"
+#include "cli/told.h"
 #include "sync/sync.h"
 
 static int run_sync(const struct rlk_args *args);
@@ -56,9 +58,17 @@ const struct rlk_command rlk_command_sync = {
         "run. A source that says it is unchanged since a run that left "
         "nothing to do is not read, unless --full is given.\n"
         "\n"
+        "Symbols mark what became of a record: + created, * updated, = "
+        "unchanged, ! rejected, ^ conflict (its match keys disagree), ~ "
+        "deferred (somebody holds it; the next run may write it).\n"
+        "\n"
+        "With --json each record that was created or updated has a line with "
+        "its key and what changed, written once it is committed, and so has "
+        "one that was left as it is; the last line has the counts. "
+        "docs/json-output.md describes them.\n"
+        "\n"
         "With --dry-run nothing is written, locked or created: each change is "
-        "shown, column by column, old -> new (+ a record that would be "
-        "created, * one that would be updated). What only writing can tell is "
+        "shown, column by column, old -> new. What only writing can tell is "
         "not seen: constraints, triggers, who holds a record, and conflicts "
         "that a change of the same run would settle.",
     .options = {{.name = "dry-run",
@@ -87,18 +97,13 @@ const struct rlk_command rlk_command_sync = {
 
 enum { LEFT_SHOWN = 20 };
 
-static const char *const fates[] = {
-    [RLK_FATE_CONFLICT] = "conflict",
-    [RLK_FATE_DEFERRED] = "deferred",
-    [RLK_FATE_REJECTED] = "rejected",
-};
-
 struct sync {
     const struct rlk_args *args;
     struct rlk_definition *definition;
     struct rlk_target target;
     struct rlk_history history;
     struct rlk_progress progress;
+    struct rlk_output output; /* with --json */
     struct rlk_sync_report report;
     bool json, dry;
     uint64_t shown; /* records left as they are that were said */
@@ -147,85 +152,55 @@ begin_history(bool fits, void *arg)
 }
 
 static void
-print_left(const struct rlk_sync_left *l)
-{
-    struct rlk_buf RLK_AUTOBUF line = {0};
-    const rowlock_error *reason = l->reason;
-    rlk_buf_format(&line,
-                   "{\"outcome\": \"%s\", \"record\": %llu, \"line\": "
-                   "%llu, \"byte\": %llu, \"sqlstate\": \"%s\", \"reason\": ",
-                   fates[l->fate], (unsigned long long)l->number,
-                   (unsigned long long)l->line, (unsigned long long)l->byte,
-                   reason->sqlstate);
-    rlk_buf_json(&line, reason->message, strlen(reason->message));
-    rlk_buf_text(&line, ", \"detail\": ");
-    rlk_buf_json(&line, reason->detail, strlen(reason->detail));
-    rlk_buf_text(&line, ", \"place\": ");
-    rlk_buf_json(&line, reason->context, strlen(reason->context));
-    rlk_buf_text(&line, "}\n");
-    if (!line.failed)
-        fwrite(line.ptr, 1, line.len, stdout);
-}
-
-/* A conflict and a deferral are explained by their detail. */
-static void
-say_left(const struct rlk_sync_left *l)
-{
-    bool more = l->fate != RLK_FATE_REJECTED && l->reason->detail[0];
-    rlk_speak("record %llu (%s) %s: %s%s%s", (unsigned long long)l->number,
-              l->reason->context, fates[l->fate], l->reason->message,
-              more ? ": " : "", more ? l->reason->detail : "");
-}
-
-static void
-take_left(const struct rlk_sync_left *l, void *arg)
+take_left(const struct rlk_sync_told *left, void *arg)
 {
     struct sync *s = arg;
     if (s->json) {
-        print_left(l);
+        rlk_told_json(&s->output.buf, left, s->dry);
         return;
     }
     if (s->shown == LEFT_SHOWN)
         return;
     s->shown++;
     rlk_progress_clear(&s->progress);
-    say_left(l);
+    rlk_told_say(left);
 }
 
 static void
-take_change(const struct rlk_sync_change *change, void *arg)
+take_change(const struct rlk_sync_told *change, void *arg)
 {
     struct sync *s = arg;
+    if (s->json) {
+        rlk_told_json(&s->output.buf, change, s->dry);
+        return;
+    }
     rlk_progress_clear(&s->progress);
-    if (s->json)
-        rlk_dry_print_json(change);
-    else
-        rlk_dry_show(change);
+    rlk_told_show(change);
+}
+
+/* Whoever acts on the lines is gone: changes that nobody hears of are not made.
+ */
+static void
+write_output(struct sync *s)
+{
+    if (s->output.buf.len)
+        rlk_progress_clear(&s->progress);
+    if (!rlk_output_flush(&s->output))
+        s->cancelled = 1;
 }
 
 static void
 take_progress(const struct rlk_sync_report *report, void *arg)
 {
     struct sync *s = arg;
-    fflush(stdout);
+    if (s->json)
+        write_output(s);
+    else
+        fflush(stdout);
     rlk_progress_show(&s->progress, report->records);
 }
 
 /* ---- when it has ended ---- */
-
-static void
-add_error(struct rlk_buf *line, const rowlock_error *err)
-{
-    static const char *const names[] = {"message", "detail", "hint", "context"};
-    const char *const texts[] = {err->message, err->detail, err->hint,
-                                 err->context};
-    rlk_buf_format(line, ", \"error\": {\"sqlstate\": \"%s\"", err->sqlstate);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        rlk_buf_format(line, ", \"%s\": ", names[i]);
-        rlk_buf_json(line, texts[i], strlen(texts[i]));
-    }
-    rlk_buf_char(line, '}');
-}
 
 /* The source was not read, since it says that nothing has changed since then.
  */
@@ -234,96 +209,6 @@ unchanged_since(const struct sync *s, int64_t *ret_us)
 {
     return s->report.source_unchanged &&
            rlk_moment_read(rowlock_text(s->history.known.read), ret_us);
-}
-
-/* err: NULL when the run went through. */
-static void
-print_json(struct sync *s, const rowlock_error *err)
-{
-    struct rlk_buf RLK_AUTOBUF line = {0};
-    const struct rlk_sync_report *r = &s->report;
-    const char *name = s->definition->name.text;
-    char text[RLK_MOMENT_TEXT];
-    int64_t since;
-    rlk_buf_text(&line, "{\"sync\": ");
-    rlk_buf_json(&line, name, strlen(name));
-    rlk_buf_format(
-        &line,
-        ", \"status\": \"%s\", \"records\": %llu, \"created\": "
-        "%llu, \"updated\": %llu, \"unchanged\": %llu, "
-        "\"conflicts\": %llu, \"deferred\": %llu, \"rejected\": %llu, "
-        "\"seconds\": %.3f",
-        err ? "failed" : "done", (unsigned long long)r->records,
-        (unsigned long long)r->created, (unsigned long long)r->updated,
-        (unsigned long long)r->unchanged, (unsigned long long)r->conflicts,
-        (unsigned long long)r->deferred, (unsigned long long)r->rejected,
-        rlk_progress_seconds(&s->progress));
-    if (unchanged_since(s, &since)) {
-        rlk_moment_iso(since, text);
-        rlk_buf_format(&line, ", \"unchanged_since\": \"%s\"", text);
-    }
-    if (s->dry)
-        rlk_buf_text(&line, ", \"dry_run\": true");
-    if (err)
-        add_error(&line, err);
-    rlk_buf_text(&line, "}\n");
-    if (!line.failed)
-        fwrite(line.ptr, 1, line.len, stdout);
-}
-
-static void
-print_counts(const struct rlk_sync_report *r)
-{
-    const struct {
-        const char *what;
-        uint64_t n;
-    } rows[] = {{"created", r->created},     {"updated", r->updated},
-                {"unchanged", r->unchanged}, {"conflicts", r->conflicts},
-                {"deferred", r->deferred},   {"rejected", r->rejected}};
-    char text[sizeof rows / sizeof rows[0]][RLK_COUNT_TEXT];
-    int width = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        int len = rlk_count_print(rows[i].n, text[i]);
-        width = len > width ? len : width;
-    }
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        printf("  %-9s  %*s\n", rows[i].what, width, text[i]);
-}
-
-static void
-print_records(const struct sync *s)
-{
-    char records[RLK_COUNT_TEXT], rate[RLK_COUNT_TEXT];
-    double seconds = rlk_progress_seconds(&s->progress);
-    uint64_t n = s->report.records;
-    rlk_count_print(n, records);
-    rlk_count_print(seconds > 0 ? (uint64_t)((double)n / seconds) : 0, rate);
-    printf("%s record%s in %.2f s", records, n == 1 ? "" : "s", seconds);
-    if (n)
-        printf(" (%s a second)", rate);
-    printf("\n");
-    print_counts(&s->report);
-}
-
-static void
-print_summary(struct sync *s)
-{
-    struct rlk_buf RLK_AUTOBUF name = {0};
-    char text[RLK_MOMENT_TEXT];
-    int64_t since;
-    rlk_buf_visible(&name, s->definition->name.text);
-    printf("%s: ", name.ptr ? name.ptr : "");
-    if (unchanged_since(s, &since)) {
-        rlk_moment_print(since, text);
-        printf("the source says it is unchanged since %s; --full reads it all "
-               "the same\n",
-               text);
-    } else
-        print_records(s);
-    if (s->dry)
-        printf("dry run: %s\n", s->report.created || s->report.updated
-                                    ? "nothing was written; this would be done"
-                                    : "nothing would change");
 }
 
 static void
@@ -340,8 +225,6 @@ say_unshown(const struct sync *s)
 static void
 say_failure(struct sync *s, int status, const rowlock_error *err)
 {
-    if (s->report.records && !s->json)
-        print_summary(s);
     if (status > RLK_EXIT_SIGNAL)
         rlk_speak("sync: interrupted; %s",
                   s->dry ? "nothing was written" : "what is committed stays");
@@ -349,9 +232,21 @@ say_failure(struct sync *s, int status, const rowlock_error *err)
         rlk_speak_error(s->report.definition_wrong ? NULL : "sync", err);
 }
 
+/* Whoever should act on the lines is gone, or has no room for them. */
+static void
+fail_unwritten(const struct sync *s, rowlock_error *err)
+{
+    rlk_fail(err, ROWLOCK_IO, "could not write the result: %s",
+             strerror(s->output.error));
+    rlk_detail(err, "%s",
+               s->dry ? "Nothing was written." : "What is committed stays.");
+}
+
 static int
 status_of_failure(const struct sync *s, const rowlock_error *err)
 {
+    if (s->output.error)
+        return RLK_EXIT_FAILED;
     if (rlk_interrupted())
         return RLK_EXIT_SIGNAL + rlk_interrupted();
     if (s->report.definition_wrong)
@@ -376,17 +271,37 @@ status_of(const struct rlk_sync_report *r, bool dry)
     return dry && (r->created || r->updated) ? RLK_EXIT_PENDING : RLK_EXIT_DONE;
 }
 
-/* err: NULL when the run went through. */
 static void
+print_summary(struct sync *s, const rowlock_error *err)
+{
+    struct rlk_summary summary = {
+        .name = s->definition->name.text,
+        .report = &s->report,
+        .seconds = rlk_progress_seconds(&s->progress),
+        .dry = s->dry,
+    };
+    summary.is_unread = unchanged_since(s, &summary.since_us);
+    if (!s->json && (!err || s->report.records))
+        rlk_summary_print(&summary);
+    if (s->json)
+        rlk_summary_json(&s->output.buf, &summary, err);
+}
+
+/* err: NULL when the run went through. Answers the status; the last line may be
+ * one that cannot be written. */
+static int
 report(struct sync *s, int status, const rowlock_error *err)
 {
     say_unshown(s);
-    if (s->json)
-        print_json(s, err);
-    else if (!err)
-        print_summary(s);
+    print_summary(s, err);
+    bool written = rlk_output_flush(&s->output);
     if (err)
         say_failure(s, status, err);
+    if (err || written)
+        return status;
+    rlk_speak("sync: could not write the result: %s",
+              strerror(s->output.error));
+    return RLK_EXIT_FAILED;
 }
 
 static void
@@ -413,23 +328,27 @@ run_definition(struct sync *s)
         .on_target = begin_history,
         .on_left = take_left,
         .on_progress = take_progress,
-        .on_change = s->dry ? take_change : NULL,
+        .on_change = s->dry || s->json ? take_change : NULL,
         .arg = s,
         .validator =
             rlk_args_has(s->args, "full") ? NULL : s->history.known.validator,
+        .dry = s->dry,
         .limits = RLK_SOURCE_LIMITS_INIT,
         .cancelled = &s->cancelled,
     };
     rlk_progress_start(&s->progress);
     rlk_interrupt_watch(cancel, s);
     int rc = rlk_sync_run(s->definition, &o, &s->report, &err);
+    if (rc && s->output.error)
+        fail_unwritten(s, &err);
     int status =
         rc ? status_of_failure(s, &err) : status_of(&s->report, s->dry);
     rlk_progress_clear(&s->progress);
     end_history(s, status, rc ? &err : NULL);
     rlk_interrupt_unwatch();
     rlk_target_close(&s->target);
-    report(s, status, rc ? &err : NULL);
+    status = report(s, status, rc ? &err : NULL);
+    rlk_output_done(&s->output);
     return status;
 }
 
@@ -446,6 +365,8 @@ run_sync(const struct rlk_args *args)
         rlk_speak_error(NULL, &err);
         return RLK_EXIT_USAGE;
     }
+    if (!s.dry) /* else there is nothing to end cleanly */
+        rlk_output_begin();
     int status = run_definition(&s);
     rlk_definition_free(s.definition);
     return status;

@@ -88,8 +88,15 @@ follow_up(struct rlk_batch *b, struct rlk_work *w, struct rlk_item *item,
     return item->fate == RLK_FATE_OPEN ? defer(b, item, err) : 0;
 }
 
-int
-rlk_batch_run(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+void
+rlk_work_settled(const struct rlk_work *w, struct rlk_batch *b)
+{
+    if (w->settled)
+        w->settled(b, w->arg);
+}
+
+static int
+run_rounds(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
 {
     for (int i = 0; i < ROUNDS && choose_todo(b); i++) {
         RLK_TRY(rlk_batch_look(b, w, err));
@@ -99,6 +106,14 @@ rlk_batch_run(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
         if (b->items[i].fate == RLK_FATE_OPEN)
             RLK_TRY(follow_up(b, w, &b->items[i], err));
     return 0;
+}
+
+int
+rlk_batch_run(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    int rc = run_rounds(b, w, err);
+    rlk_work_settled(w, b);
+    return rc;
 }
 
 void

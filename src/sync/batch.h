@@ -11,6 +11,8 @@
 
 enum { RLK_BATCH_RECORDS = 500 };
 
+struct rlk_batch;
+
 struct rlk_work { /* what all batches of a run share */
     const struct rlk_plan *plan;
     rowlock_db *db;
@@ -18,6 +20,11 @@ struct rlk_work { /* what all batches of a run share */
     int64_t patience_ms;  /* left of locks.total */
     int64_t free_at_ms;   /* before that, others have the writer */
     const volatile sig_atomic_t *cancelled; /* may be NULL */
+    bool keeps; /* items keep what a report tells of changes */
+    /* After each commit, and at the batch's end: items may have got their fate.
+     */
+    void (*settled)(struct rlk_batch *b, void *arg);
+    void *arg;
 };
 
 struct rlk_batch {
@@ -46,6 +53,8 @@ int rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
 /* Sees to it that every item has its fate. On failure those that have one are
  * in the database, the others are not. */
 int rlk_batch_run(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err);
+/* Calls w->settled, if there is one. */
+void rlk_work_settled(const struct rlk_work *w, struct rlk_batch *b);
 /* Empty again. */
 void rlk_batch_reset(struct rlk_batch *b);
 void rlk_batch_done(struct rlk_batch *b);

@@ -6,15 +6,10 @@
  * can tell (constraints, triggers, who holds a record) is not seen. */
 #include "sync/dry.h"
 
-#include <string.h>
-
-#include "sync/decide.h"
-
 struct drying {
     struct rlk_batch *b;
     struct rlk_work *w;
     struct rlk_dry *dry;
-    const struct rlk_table *table;
 };
 
 /* What every run would write into it again. */
@@ -43,63 +38,6 @@ name_item(const struct drying *s, const struct rlk_item *item, uint64_t *names)
         if (item->keys[k].n_columns)
             names[n++] = rlk_key_name(&item->keys[k], k);
     return n;
-}
-
-/* ---- telling ---- */
-
-static int
-generated_of(const struct drying *s, uint32_t column)
-{
-    const struct rlk_plan *plan = s->w->plan;
-    for (size_t i = 0; i < plan->d->n_fields; i++)
-        if (plan->columns[i] == column)
-            return plan->d->fields[i].generated;
-    return RLK_GENERATE_NOTHING;
-}
-
-static size_t
-list_sets(const struct drying *s, const struct rlk_item *item,
-          struct rlk_sync_set *sets)
-{
-    const struct rlk_plan *plan = s->w->plan;
-    size_t n = 0;
-    for (size_t i = 0; item->hit && i < item->n_sets; i++) {
-        uint32_t column = item->sets[i].column;
-        sets[n++] = (struct rlk_sync_set){
-            s->table->columns[column].name, item->hit->values[column],
-            item->sets[i].value, generated_of(s, column)};
-    }
-    for (size_t i = 0; !item->hit && i < plan->d->n_fields; i++)
-        if (item->present[i])
-            sets[n++] = (struct rlk_sync_set){
-                s->table->columns[plan->columns[i]].name, rowlock_null(),
-                item->values[i], plan->d->fields[i].generated};
-    return n;
-}
-
-static int
-tell(const struct drying *s, struct rlk_item *item, rowlock_error *err)
-{
-    struct rlk_arena *arena = &s->b->arena;
-    size_t n_key = s->table->n_primary_key;
-    struct rlk_sync_set *sets =
-        rlk_arena_alloc(arena, s->w->plan->d->n_fields, sizeof *sets);
-    rowlock_value *key = rlk_arena_alloc(arena, n_key, sizeof *key);
-    if (!sets || !key)
-        return rlk_out_of_memory(err);
-    for (size_t i = 0; item->hit && i < n_key; i++)
-        key[i] = item->hit->values[s->table->primary_key[i]];
-    item->fate = item->hit ? RLK_FATE_UPDATED : RLK_FATE_CREATED;
-    struct rlk_sync_change change = {.fate = item->fate,
-                                     .number = item->number,
-                                     .line = item->line,
-                                     .byte = item->byte,
-                                     .table = s->table,
-                                     .key = item->hit ? key : NULL,
-                                     .sets = sets,
-                                     .n_sets = list_sets(s, item, sets)};
-    s->dry->tell(&change, s->dry->arg);
-    return 0;
 }
 
 /* ---- deciding ---- */
@@ -135,14 +73,16 @@ dry_one(const struct drying *s, struct rlk_item *item, uint64_t *names,
         if (!rlk_seen_add(&s->dry->names, names[i]) ||
             !rlk_seen_add(&s->dry->values, add_values(s, item, names[i])))
             return rlk_out_of_memory(err);
-    return tell(s, item, err);
+    RLK_TRY(rlk_item_keep(item, s->w->plan, item->hit, &s->b->arena, err));
+    item->fate = item->hit ? RLK_FATE_UPDATED : RLK_FATE_CREATED;
+    return 0;
 }
 
 int
 rlk_batch_dry(struct rlk_batch *b, struct rlk_work *w, struct rlk_dry *dry,
               rowlock_error *err)
 {
-    struct drying s = {b, w, dry, NULL};
+    struct drying s = {b, w, dry};
     uint64_t *names =
         rlk_arena_alloc(&b->arena, w->plan->d->n_match + 1, sizeof *names);
     if (!names)
@@ -152,10 +92,11 @@ rlk_batch_dry(struct rlk_batch *b, struct rlk_work *w, struct rlk_dry *dry,
         if (b->items[i].fate == RLK_FATE_OPEN)
             b->todo[b->n_todo++] = &b->items[i];
     RLK_TRY(rlk_batch_look(b, w, err));
-    RLK_TRY(rlk_plan_table(w->plan, w->db, &s.table, err));
-    for (size_t i = 0; i < b->n; i++)
-        RLK_TRY(dry_one(&s, &b->items[i], names, err));
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < b->n; i++)
+        rc = dry_one(&s, &b->items[i], names, err);
+    rlk_work_settled(w, b);
+    return rc;
 }
 
 void

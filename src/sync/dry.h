@@ -4,13 +4,10 @@
 #define RLK_SYNC_DRY_H
 
 #include "sync/batch.h"
-#include "sync/sync.h"
 
 struct rlk_dry {            /* zeroed is empty */
     struct rlk_seen names;  /* records that would have been written */
     struct rlk_seen values; /* the same with what would stand in them */
-    void (*tell)(const struct rlk_sync_change *change, void *arg);
-    void *arg;
 };
 
 /* In place of rlk_batch_run(): every item has the fate that it would have, as

@@ -132,13 +132,34 @@ rlk_item_ready(struct rlk_item *item, const struct rlk_plan *plan,
 
 /* ---- copies ---- */
 
-static bool
-copy_value(rowlock_value *v, struct rlk_arena *arena)
+bool
+rlk_copy_value(rowlock_value *v, struct rlk_arena *arena)
 {
     if (v->type != ROWLOCK_TEXT && v->type != ROWLOCK_BLOB)
         return true;
     v->u.s.ptr = rlk_arena_copy(arena, v->u.s.ptr, v->u.s.len);
     return v->u.s.ptr != NULL;
+}
+
+int
+rlk_item_copy_key(const struct rlk_item *item, const struct rlk_plan *plan,
+                  struct rlk_arena *arena, struct rlk_item *ret,
+                  rowlock_error *err)
+{
+    size_t n = plan->names.n_primary_key;
+    rowlock_value *key = NULL;
+    if (item->key) {
+        key = rlk_arena_alloc(arena, n, sizeof *key);
+        bool ok = key != NULL;
+        for (size_t i = 0; ok && i < n; i++) {
+            key[i] = item->key[i];
+            ok = rlk_copy_value(&key[i], arena);
+        }
+        if (!ok)
+            return rlk_out_of_memory(err);
+    }
+    ret->key = key;
+    return 0;
 }
 
 int
@@ -154,8 +175,9 @@ rlk_item_copy(const struct rlk_item *item, const struct rlk_plan *plan,
     memcpy(copy.present, item->present, n * sizeof *copy.present);
     memcpy(copy.values, item->values, n * sizeof *copy.values);
     for (size_t i = 0; i < n; i++)
-        if (!copy_value(&copy.values[i], arena))
+        if (!rlk_copy_value(&copy.values[i], arena))
             return rlk_out_of_memory(err);
+    RLK_TRY(rlk_item_copy_key(item, plan, arena, &copy, err));
     *ret = copy;
     if (item->reason)
         return rlk_item_end(ret, item->fate, item->reason, arena, err);

@@ -15,6 +15,12 @@ enum rlk_fate { /* what became of it; known after the commit only */
                 RLK_FATE_REJECTED
 };
 
+struct rlk_sync_set { /* one column's old and new value */
+    const char *column;
+    rowlock_value old, new; /* old: NULL for a new record */
+    int generated;          /* enum rlk_generated: what made new */
+};
+
 enum rlk_verdict { /* CLASH and REFUSE have their reason in failure */
                    RLK_SAME,
                    RLK_CHANGE,
@@ -31,6 +37,12 @@ struct rlk_item {
     struct rlk_match *keys; /* of each match key; n_columns 0: blank */
     enum rlk_fate fate;
     rowlock_error *reason; /* of a rejection, a conflict, a deferral */
+    bool told;             /* counted and reported */
+
+    /* for the report, where it is wanted: see keep.c */
+    rowlock_value *key; /* the local record's primary key; NULL: none known */
+    struct rlk_sync_set *told_sets;
+    size_t n_told_sets;
 
     /* what the last look said */
     enum rlk_verdict verdict;
@@ -66,5 +78,26 @@ int rlk_item_end(struct rlk_item *item, enum rlk_fate fate,
 int rlk_item_copy(const struct rlk_item *item, const struct rlk_plan *plan,
                   struct rlk_arena *arena, struct rlk_item *ret,
                   rowlock_error *err);
+
+/* The key alone, into another item; arena is that one's. */
+int rlk_item_copy_key(const struct rlk_item *item, const struct rlk_plan *plan,
+                      struct rlk_arena *arena, struct rlk_item *ret,
+                      rowlock_error *err);
+/* Its bytes, if any, into arena; false: out of memory. */
+bool rlk_copy_value(rowlock_value *v, struct rlk_arena *arena);
+
+/* ---- keep.c: copies for the report, in arena; each call anew ---- */
+
+/* Whose primary key the local record has; row NULL: there is none. */
+int rlk_item_keep_key(struct rlk_item *item, const struct rlk_plan *plan,
+                      const struct rlk_row *row, struct rlk_arena *arena,
+                      rowlock_error *err);
+/* Its key, and the columns that its creation, or its change from what row has,
+ * writes. */
+int rlk_item_keep(struct rlk_item *item, const struct rlk_plan *plan,
+                  const struct rlk_row *row, struct rlk_arena *arena,
+                  rowlock_error *err);
+/* A change of the key itself is committed. */
+void rlk_item_move_key(struct rlk_item *item, const struct rlk_plan *plan);
 
 #endif

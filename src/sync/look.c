@@ -34,15 +34,19 @@ decide_all(const struct looking *l, const struct rlk_table *t, int *at,
            const int *found, rowlock_error *err)
 {
     struct rlk_batch *b = l->b;
-    size_t n_match = l->w->plan->d->n_match;
+    const struct rlk_plan *plan = l->w->plan;
+    size_t n_match = plan->d->n_match;
     for (size_t i = 0; i < b->n_todo; i++) {
+        struct rlk_item *item = b->todo[i];
         int *mine = at + i * n_match;
         for (size_t k = 0; k < n_match; k++)
             mine[k] = mine[k] < 0 ? -1 : found[mine[k]];
         struct rlk_looked looked = {t, &b->rows, mine};
-        RLK_TRY(rlk_decide(b->todo[i], l->w->plan, &looked, &b->arena, err));
-        if (b->todo[i]->hit)
-            b->todo[i]->local = rlk_row_name(t, b->todo[i]->hit);
+        RLK_TRY(rlk_decide(item, plan, &looked, &b->arena, err));
+        if (item->hit)
+            item->local = rlk_row_name(t, item->hit);
+        if (l->w->keeps)
+            RLK_TRY(rlk_item_keep_key(item, plan, item->hit, &b->arena, err));
     }
     return 0;
 }

@@ -128,6 +128,31 @@ keep_column(struct rlk_plan *plan, size_t i, const struct rlk_column *column,
                : rlk_out_of_memory(err);
 }
 
+static int
+copy_names(const struct rlk_table *t, struct rlk_arena *arena,
+           struct rlk_table *ret, rowlock_error *err)
+{
+    struct rlk_column *columns =
+        rlk_arena_alloc(arena, t->n_columns, sizeof *columns);
+    uint32_t *key = rlk_arena_alloc(arena, t->n_primary_key, sizeof *key);
+    bool ok = columns && key;
+    for (size_t i = 0; ok && i < t->n_columns; i++) {
+        const char *name = t->columns[i].name;
+        columns[i].name = rlk_arena_copy(arena, name, strlen(name));
+        ok = columns[i].name != NULL;
+    }
+    *ret = (struct rlk_table){
+        .name = rlk_arena_copy(arena, t->name, strlen(t->name)),
+        .columns = columns,
+        .n_columns = t->n_columns,
+        .primary_key = key,
+        .n_primary_key = t->n_primary_key};
+    if (!ok || !ret->name)
+        return rlk_out_of_memory(err);
+    memcpy(key, t->primary_key, t->n_primary_key * sizeof *key);
+    return 0;
+}
+
 int
 rlk_plan_start(const struct rlk_definition *d, rowlock_db *db,
                struct rlk_arena *arena, struct rlk_plan *ret,
@@ -183,23 +208,41 @@ rlk_plan_make(const struct rlk_definition *d, rowlock_db *db,
     RLK_TRY(rlk_session_table(db, d->table.text, &table, err));
     for (size_t i = 0; i < d->n_fields; i++)
         RLK_TRY(rlk_plan_field(&plan, i, table, arena, err));
+    RLK_TRY(copy_names(table, arena, &plan.names, err));
     *ret = plan;
     return 0;
+}
+
+static bool
+same_key(const struct rlk_table *a, const struct rlk_table *b)
+{
+    bool same = a->n_primary_key == b->n_primary_key;
+    for (size_t i = 0; same && i < a->n_primary_key; i++)
+        same = a->primary_key[i] == b->primary_key[i];
+    return same;
+}
+
+static bool
+still_fits(const struct rlk_plan *plan, const struct rlk_table *t)
+{
+    const struct rlk_definition *d = plan->d;
+    for (size_t i = 0; i < d->n_fields; i++)
+        if (plan->columns[i] >= t->n_columns ||
+            strcasecmp(t->columns[plan->columns[i]].name,
+                       d->fields[i].column.text) != 0)
+            return false;
+    return same_key(t, &plan->names);
 }
 
 int
 rlk_plan_table(const struct rlk_plan *plan, rowlock_db *db,
                const struct rlk_table **ret, rowlock_error *err)
 {
-    const struct rlk_definition *d = plan->d;
     const struct rlk_table *t;
-    RLK_TRY(rlk_session_table(db, d->table.text, &t, err));
-    for (size_t i = 0; i < d->n_fields; i++)
-        if (plan->columns[i] >= t->n_columns ||
-            strcasecmp(t->columns[plan->columns[i]].name,
-                       d->fields[i].column.text) != 0)
-            return rlk_fail(err, ROWLOCK_UNDEFINED,
-                            "table \"%s\" was changed during the run", t->name);
+    RLK_TRY(rlk_session_table(db, plan->d->table.text, &t, err));
+    if (!still_fits(plan, t))
+        return rlk_fail(err, ROWLOCK_UNDEFINED,
+                        "table \"%s\" was changed during the run", t->name);
     *ret = t;
     return 0;
 }

@@ -15,6 +15,8 @@ struct rlk_plan {
     const char *table;       /* as the catalogue spells it */
     struct rlk_column *kept; /* of each field: its column */
     bool tree;               /* nothing may be created: see guarded.h */
+    struct rlk_table names;  /* a copy that lasts, for reports: name, columns'
+                                names, primary key; nothing else is filled */
 };
 
 /* Messages name the definition's line; goals are in arena. */
@@ -31,7 +33,8 @@ int rlk_plan_field(struct rlk_plan *plan, size_t i,
                    const struct rlk_table *table, struct rlk_arena *arena,
                    rowlock_error *err);
 
-/* The table, when its columns still stand where they stood. */
+/* The table, when its columns and its primary key still stand where they stood.
+ */
 int rlk_plan_table(const struct rlk_plan *plan, rowlock_db *db,
                    const struct rlk_table **ret, rowlock_error *err);
 

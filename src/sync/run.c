@@ -76,19 +76,29 @@ open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
 }
 
 static void
-tell_left(struct run *r, const struct rlk_item *item)
+tell(const struct run *r, const struct rlk_item *item)
 {
-    struct rlk_sync_left left = {item->fate, item->number, item->line,
-                                 item->byte, item->reason};
-    if (r->o->on_left)
-        r->o->on_left(&left, r->o->arg);
+    bool changed =
+        item->fate == RLK_FATE_CREATED || item->fate == RLK_FATE_UPDATED;
+    struct rlk_sync_told told = {.fate = item->fate,
+                                 .number = item->number,
+                                 .line = item->line,
+                                 .byte = item->byte,
+                                 .table = &r->plan.names,
+                                 .key = item->key,
+                                 .sets = changed ? item->told_sets : NULL,
+                                 .n_sets = changed ? item->n_told_sets : 0,
+                                 .reason = item->reason};
+    if (item->reason && r->o->on_left)
+        r->o->on_left(&told, r->o->arg);
+    if (changed && r->o->on_change)
+        r->o->on_change(&told, r->o->arg);
 }
 
 /* Counts it and tells it: its fate is final. */
 static void
-finish(const struct rlk_item *item, void *arg)
+finish(struct run *r, struct rlk_item *item)
 {
-    struct run *r = arg;
     struct rlk_sync_report *report = r->report;
     uint64_t *const counts[] = {
         [RLK_FATE_OPEN] = NULL,
@@ -99,26 +109,42 @@ finish(const struct rlk_item *item, void *arg)
         [RLK_FATE_DEFERRED] = &report->deferred,
         [RLK_FATE_REJECTED] = &report->rejected,
     };
-    if (!counts[item->fate])
-        return;
     ++*counts[item->fate];
     report->records++;
-    if (item->reason)
-        tell_left(r, item);
+    item->told = true;
+    tell(r, item);
+}
+
+/* A conflict is not final before the last record has come; in a dry run nothing
+ * settles it. */
+static bool
+is_final(const struct run *r, const struct rlk_item *item)
+{
+    return item->fate != RLK_FATE_OPEN &&
+           (item->fate != RLK_FATE_CONFLICT || r->o->dry);
+}
+
+/* What a batch has brought to its end so far. */
+static void
+finish_settled(struct rlk_batch *b, void *arg)
+{
+    struct run *r = arg;
+    uint64_t before = r->report->records;
+    for (size_t i = 0; i < b->n; i++)
+        if (is_final(r, &b->items[i]) && !b->items[i].told)
+            finish(r, &b->items[i]);
+    if (r->o->on_progress && r->report->records > before)
+        r->o->on_progress(r->report, r->o->arg);
 }
 
 static int
-count(struct run *r, rowlock_error *err)
+keep_conflicts(struct run *r, rowlock_error *err)
 {
     for (size_t i = 0; i < r->batch->n; i++) {
         const struct rlk_item *item = &r->batch->items[i];
-        if (item->fate == RLK_FATE_CONFLICT && !r->o->on_change)
+        if (item->fate == RLK_FATE_CONFLICT && !item->told)
             RLK_TRY(rlk_later_add(&r->later, &r->plan, item, err));
-        else
-            finish(item, r);
     }
-    if (r->o->on_progress)
-        r->o->on_progress(r->report, r->o->arg);
     return 0;
 }
 
@@ -143,10 +169,10 @@ static int
 run_batch(struct run *r, rowlock_error *err)
 {
     RLK_TRY(check_cancelled(r, err));
-    int rc = r->o->on_change ? rlk_batch_dry(r->batch, &r->work, &r->dry, err)
-                             : rlk_batch_run(r->batch, &r->work, err);
-    int counted = count(r, rc ? NULL : err);
-    return rc ? rc : counted;
+    int rc = r->o->dry ? rlk_batch_dry(r->batch, &r->work, &r->dry, err)
+                       : rlk_batch_run(r->batch, &r->work, err);
+    int kept = keep_conflicts(r, rc ? NULL : err);
+    return rc ? rc : kept;
 }
 
 static int
@@ -170,7 +196,7 @@ settle(struct run *r, rowlock_error *err)
     struct rlk_batch *b = rlk_calloc(1, sizeof *b);
     if (!b)
         return rlk_out_of_memory(err);
-    int rc = rlk_later_settle(&r->later, &r->work, b, finish, r, err);
+    int rc = rlk_later_settle(&r->later, &r->work, b, err);
     rlk_batch_done(b);
     rlk_free(b);
     return rc;
@@ -217,13 +243,16 @@ rlk_sync_run(const struct rlk_definition *d, const struct rlk_sync_options *o,
 {
     struct run r = {.d = d, .o = o, .report = ret};
     memset(ret, 0, sizeof *ret);
-    r.dry.tell = o->on_change;
-    r.dry.arg = o->arg;
-    r.work = (struct rlk_work){
-        .plan = &r.plan, .patience_ms = d->total_ms, .cancelled = o->cancelled};
+    r.work = (struct rlk_work){.plan = &r.plan,
+                               .patience_ms = d->total_ms,
+                               .cancelled = o->cancelled,
+                               .keeps = o->on_change != NULL,
+                               .settled = finish_settled,
+                               .arg = &r};
     int rc = run_all(&r, err);
     for (size_t i = 0; i < r.later.n; i++)
-        finish(&r.later.items[i], &r);
+        if (!r.later.items[i].told)
+            finish(&r, &r.later.items[i]);
     done(&r);
     return rc;
 }

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "db/fake/fake.h"
 #include "record/record.h"
+#include "record/value.h"
 
 #define COLUMN(n, t)                                                \
     {                                                               \
@@ -43,7 +44,9 @@ static struct {
     struct rlk_conn *conn;
     rowlock_db *db;
     struct rlk_sync_report report;
-    struct rlk_buf told; /* "number: reason;" of each rejected record */
+    struct rlk_buf told;    /* "number: reason;" of each rejected record */
+    struct rlk_buf changes; /* "number/key column=old>new ...;" of each */
+    bool tells;             /* changes too */
     rowlock_error err;
     int opened, commits;
 } run;
@@ -96,6 +99,7 @@ stop(void **state)
     (void)state;
     rowlock_close(run.db);
     rlk_buf_done(&run.told);
+    rlk_buf_done(&run.changes);
     return 0;
 }
 
@@ -113,10 +117,39 @@ open_target(const struct rlk_definition *d, bool make, rowlock_db **ret,
 }
 
 static void
-take_left(const struct rlk_sync_left *r, void *arg)
+take_left(const struct rlk_sync_told *r, void *arg)
 {
     (void)arg;
     rlk_buf_format(&run.told, "%d: %s;", (int)r->number, r->reason->message);
+    if (r->key)
+        rlk_buf_format(&run.told, "key %d;", (int)r->key[0].u.i);
+}
+
+static void
+take_change(const struct rlk_sync_told *c, void *arg)
+{
+    (void)arg;
+    assert_non_null(c->key);
+    assert_int_equal(c->table->n_primary_key, 1);
+    assert_string_equal(c->table->columns[c->table->primary_key[0]].name, "id");
+    rlk_buf_format(&run.changes, "%c%d/%d",
+                   c->fate == RLK_FATE_CREATED ? '+' : '*', (int)c->number,
+                   (int)c->key[0].u.i);
+    for (size_t i = 0; i < c->n_sets; i++) {
+        char old[RLK_SHOWN], new[RLK_SHOWN];
+        rlk_value_show(c->sets[i].old, old);
+        rlk_value_show(c->sets[i].new, new);
+        rlk_buf_format(&run.changes, " %s=%s>%s", c->sets[i].column, old, new);
+    }
+    rlk_buf_char(&run.changes, ';');
+}
+
+static void
+note_commit(struct rlk_conn *c, void *arg)
+{
+    (void)c;
+    (void)arg;
+    rlk_buf_text(&run.changes, "commit;");
 }
 
 static void
@@ -145,6 +178,7 @@ sync_with(const char *body, const char *table_name, const char *more)
         0);
     struct rlk_sync_options o = {.open_target = open_target,
                                  .on_left = take_left,
+                                 .on_change = run.tells ? take_change : NULL,
                                  .on_progress = take_progress,
                                  .limits = RLK_SOURCE_LIMITS_INIT,
                                  .batch_records = 5};
@@ -234,6 +268,77 @@ test_run__what_does_not_commit_is_not_counted(void **state)
     assert_int_equal(sync_body(list.ptr), ROWLOCK_IO);
     assert_counts(5, 0, 0, 0);
     assert_int_equal(rlk_fake_count(run.conn, "t"), 5);
+}
+
+static void
+test_run__changes_are_told_after_their_commit(void **state)
+{
+    (void)state;
+    run.tells = true;
+    rlk_fake_at(run.conn, "commit", 2, note_commit, NULL, 0); /* 1: the look */
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":1},{\"code\":\"b\"}]"),
+                     0);
+    assert_string_equal(run.changes.ptr, "commit;+1/1 code=NULL>'a' n=NULL>1;"
+                                         "+2/2 code=NULL>'b';");
+    rlk_buf_clear(&run.changes);
+    rlk_fake_at(run.conn, "commit", 2, note_commit, NULL, 0);
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":1},"
+                               "{\"code\":\"b\",\"n\":7}]"),
+                     0);
+    assert_string_equal(run.changes.ptr, "commit;*2/2 n=NULL>7;");
+}
+
+static void
+change_first_row(struct rlk_conn *c, void *arg)
+{
+    (void)arg;
+    rlk_fake_change(c, "t", 0, 2, rowlock_int(5));
+}
+
+static void
+test_run__a_body_that_runs_again_tells_what_its_last_try_did(void **state)
+{
+    (void)state;
+    const rowlock_value row[] = {rowlock_int(1), rowlock_text("a"),
+                                 rowlock_int(4)};
+    run.tells = true;
+    rlk_fake_put(run.conn, "t", row);
+    rlk_fake_at(run.conn, "commit", 2, change_first_row, NULL,
+                ROWLOCK_SERIALIZATION);
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":6},{\"code\":\"b\"}]"),
+                     0);
+    assert_counts(1, 1, 0, 0);
+    assert_string_equal(run.changes.ptr, "*1/1 n=5>6;+2/3 code=NULL>'b';");
+}
+
+static void
+test_run__what_was_rolled_back_is_not_told(void **state)
+{
+    (void)state;
+    run.tells = true;
+    rlk_fake_at(run.conn, "commit", 2, NULL, NULL, ROWLOCK_IO);
+    assert_int_equal(sync_body("[{\"code\":\"a\"}]"), ROWLOCK_IO);
+    assert_null(run.changes.ptr);
+    assert_int_equal(run.report.records, 0);
+}
+
+static void
+test_run__a_record_that_is_left_names_the_local_one(void **state)
+{
+    (void)state;
+    const rowlock_value row[] = {rowlock_int(7), rowlock_text("a"),
+                                 rowlock_int(4)};
+    run.tells = true;
+    rlk_fake_put(run.conn, "t", row);
+    rlk_fake_at(run.conn, "update", 1, NULL, NULL, ROWLOCK_CONSTRAINT);
+    rlk_fake_at(run.conn, "update", 2, NULL, NULL, ROWLOCK_CONSTRAINT);
+    assert_int_equal(sync_body("[{\"code\":\"a\",\"n\":1},"
+                               "{\"code\":\"b\",\"n\":\"x\"}]"),
+                     0);
+    assert_counts(0, 0, 0, 2);
+    assert_non_null(strstr(run.told.ptr, ";key 7;"));
+    assert_null(strstr(strstr(run.told.ptr, "key") + 3, "key"));
+    assert_null(run.changes.ptr);
 }
 
 static void
@@ -330,6 +435,10 @@ main(void)
         TEST(test_run__a_bad_record_is_rejected_alone_and_told_once),
         TEST(test_run__a_body_that_runs_again_is_counted_once),
         TEST(test_run__what_does_not_commit_is_not_counted),
+        TEST(test_run__changes_are_told_after_their_commit),
+        TEST(test_run__a_body_that_runs_again_tells_what_its_last_try_did),
+        TEST(test_run__what_was_rolled_back_is_not_told),
+        TEST(test_run__a_record_that_is_left_names_the_local_one),
         TEST(test_run__records_are_committed_in_batches),
         TEST(test_run__a_cut_body_loses_its_unfinished_batch_only),
         TEST(test_run__a_target_to_be_made_waits_for_the_first_record),

@@ -2,7 +2,7 @@
  * The passes over conflicts, one item at a time and from alternating ends, so
  * that a chain of records that take each other's keys settles in two passes,
  * whichever way it runs. Invariant: the first kept items of the list are still
- * in conflict; an item is told once, when it leaves the list. */
+ * in conflict. */
 #include "sync/settle.h"
 
 #include <stdlib.h>
@@ -12,8 +12,6 @@ struct passing {
     struct rlk_later *l;
     struct rlk_work *w;
     struct rlk_batch *b;
-    void (*tell)(const struct rlk_item *item, void *arg);
-    void *arg;
     size_t kept;
 };
 
@@ -46,12 +44,13 @@ settle_one(struct passing *p, struct rlk_item *was, rowlock_error *err)
     now->fate = RLK_FATE_OPEN;
     now->reason = NULL;
     RLK_TRY(rlk_item_ready(now, p->w->plan, &p->b->arena, err));
-    RLK_TRY(rlk_batch_run(p->b, p->w, err));
-    if (now->fate != RLK_FATE_CONFLICT) {
-        p->tell(now, p->arg);
+    int rc = rlk_batch_run(p->b, p->w, err);
+    was->told = now->told;
+    RLK_TRY(rc);
+    if (now->fate != RLK_FATE_CONFLICT)
         return 0;
-    }
     RLK_TRY(rlk_item_end(was, now->fate, now->reason, &p->l->arena, err));
+    RLK_TRY(rlk_item_copy_key(now, p->w->plan, &p->l->arena, was, err));
     p->l->items[p->kept++] = *was;
     return 0;
 }
@@ -91,10 +90,9 @@ turn(struct rlk_later *l)
 
 int
 rlk_later_settle(struct rlk_later *l, struct rlk_work *w, struct rlk_batch *b,
-                 void (*tell)(const struct rlk_item *item, void *arg),
-                 void *arg, rowlock_error *err)
+                 rowlock_error *err)
 {
-    struct passing p = {l, w, b, tell, arg, 0};
+    struct passing p = {l, w, b, 0};
     size_t before = l->n + 1;
     int rc = 0;
     while (!rc && l->n && l->n < before) {

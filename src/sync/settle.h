@@ -15,12 +15,10 @@ struct rlk_later { /* zeroed is empty */
 /* Keeps a copy of the item. */
 int rlk_later_add(struct rlk_later *l, const struct rlk_plan *plan,
                   const struct rlk_item *item, rowlock_error *err);
-/* Passes until one settles none; b is used for them. Each item that got
- * another fate is told; the others are left in l. */
+/* Passes until one settles none; b is used for them. Those that got another
+ * fate are settled as any batch's; the others are left in l. */
 int rlk_later_settle(struct rlk_later *l, struct rlk_work *w,
-                     struct rlk_batch *b,
-                     void (*tell)(const struct rlk_item *item, void *arg),
-                     void *arg, rowlock_error *err);
+                     struct rlk_batch *b, rowlock_error *err);
 void rlk_later_done(struct rlk_later *l);
 
 #endif

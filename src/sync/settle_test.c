@@ -18,6 +18,25 @@ static struct {
     struct rlk_buf told; /* "3+ 1* 2!": number and fate of each */
 } it;
 
+/* What the batch of the pass, one item, has brought to an end. */
+static void
+take_settled(struct rlk_batch *b, void *arg)
+{
+    struct rlk_item *item = &b->items[0];
+    static const char signs[] = {
+        [RLK_FATE_OPEN] = '?',     [RLK_FATE_CREATED] = '+',
+        [RLK_FATE_UPDATED] = '*',  [RLK_FATE_UNCHANGED] = '=',
+        [RLK_FATE_CONFLICT] = '!', [RLK_FATE_DEFERRED] = '^',
+        [RLK_FATE_REJECTED] = '~'};
+    assert_ptr_equal(arg, &it);
+    if (item->told || item->fate == RLK_FATE_OPEN ||
+        item->fate == RLK_FATE_CONFLICT)
+        return;
+    item->told = true;
+    rlk_buf_format(&it.told, "%s%d%c", it.told.len ? " " : "",
+                   (int)item->number, signs[item->fate]);
+}
+
 static int
 set_up(void **state)
 {
@@ -25,7 +44,8 @@ set_up(void **state)
     memset(&it, 0, sizeof it);
     start(&it.f);
     define(&it.f, "[rid, slug]", "{rid: /rid, slug: /slug, name: /name}");
-    it.work = (struct rlk_work){.plan = &it.f.plan, .db = it.f.db};
+    it.work = (struct rlk_work){
+        .plan = &it.f.plan, .db = it.f.db, .settled = take_settled, .arg = &it};
     it.batch = calloc(1, sizeof *it.batch);
     assert_non_null(it.batch);
     return 0;
@@ -71,25 +91,11 @@ conflict(const char *rid, const char *slug)
     assert_int_equal(rlk_later_add(&it.later, &it.f.plan, &item, &it.f.err), 0);
 }
 
-static void
-take_told(const struct rlk_item *item, void *arg)
-{
-    static const char signs[] = {
-        [RLK_FATE_OPEN] = '?',     [RLK_FATE_CREATED] = '+',
-        [RLK_FATE_UPDATED] = '*',  [RLK_FATE_UNCHANGED] = '=',
-        [RLK_FATE_CONFLICT] = '!', [RLK_FATE_DEFERRED] = '^',
-        [RLK_FATE_REJECTED] = '~'};
-    assert_ptr_equal(arg, &it);
-    rlk_buf_format(&it.told, "%s%d%c", it.told.len ? " " : "",
-                   (int)item->number, signs[item->fate]);
-}
-
 static int
 settle(void)
 {
     (void)rlk_fake_trace(it.f.c);
-    return rlk_later_settle(&it.later, &it.work, it.batch, take_told, &it,
-                            &it.f.err);
+    return rlk_later_settle(&it.later, &it.work, it.batch, &it.f.err);
 }
 
 static void

@@ -18,25 +18,16 @@ struct rlk_sync_report { /* of what is committed; of a dry run: what would be */
                                            "": none */
 };
 
-struct rlk_sync_left {           /* a record that was not written */
-    enum rlk_fate fate;          /* CONFLICT, DEFERRED or REJECTED */
-    uint64_t number, line, byte; /* of the record in the source */
-    const rowlock_error *reason; /* its context has the exact place */
-};
-
-struct rlk_sync_set { /* one column's old and new value */
-    const char *column;
-    rowlock_value old, new; /* old: NULL for a new record */
-    int generated;          /* enum rlk_generated: then new is an example */
-};
-
-struct rlk_sync_change {         /* what a dry run would write */
-    enum rlk_fate fate;          /* CREATED or UPDATED */
-    uint64_t number, line, byte; /* of the record in the source */
-    const struct rlk_table *table;
-    const rowlock_value *key; /* UPDATED: the record's primary key */
-    const struct rlk_sync_set *sets;
+struct rlk_sync_told {             /* a record, and what became of it */
+    enum rlk_fate fate;            /* any but OPEN and UNCHANGED */
+    uint64_t number, line, byte;   /* of the record in the source */
+    const struct rlk_table *table; /* its names only: see plan.h */
+    const rowlock_value *key; /* the local record's primary key, as it is now;
+                                 NULL: not known */
+    const struct rlk_sync_set *sets; /* CREATED, UPDATED: what was written */
     size_t n_sets;
+    const rowlock_error *reason; /* the others: why it was left as it is; its
+                                    context has the exact place */
 };
 
 struct rlk_sync_options {
@@ -49,16 +40,19 @@ struct rlk_sync_options {
      * made: before the first record is written). fits: the definition fits the
      * table; else the run fails. May be NULL. */
     void (*on_target)(bool fits, void *arg);
-    /* After the commit of the batch it was in; conflicts at the end. May be
-     * NULL. */
-    void (*on_left)(const struct rlk_sync_left *left, void *arg);
-    /* After each commit. May be NULL. */
+    /* A record that was not written: after the commit of what was written
+     * beside it; conflicts at the end. May be NULL. Its key is known only where
+     * on_change is given. */
+    void (*on_left)(const struct rlk_sync_told *left, void *arg);
+    /* A record that was created or updated: after its commit. NULL costs
+     * nothing. */
+    void (*on_change)(const struct rlk_sync_told *change, void *arg);
+    /* After each commit, and what was told of it. May be NULL. */
     void (*on_progress)(const struct rlk_sync_report *report, void *arg);
-    /* Given: a dry run. Nothing is locked or written; each change that would be
-     * made is told here, in the order of the source. The session may be one
-     * that can look only. */
-    void (*on_change)(const struct rlk_sync_change *change, void *arg);
     void *arg;
+    bool dry; /* nothing is locked or written; what would be is told, in the
+                 order of the source; generated values are examples. The session
+                 may be one that can look only. */
     /* NULL, or the validator of an earlier run that left nothing to do: if the
      * source answers that it is unchanged since, the run is done. "": none;
      * on_target may fill it. */

@@ -69,6 +69,15 @@ read_locked(const struct writing *s, const rowlock_record *r,
     return 0;
 }
 
+/* For the report, if one wants it; row is as the record was, or was created. */
+static int
+keep(const struct writing *s, const struct rlk_row *row, rowlock_error *err)
+{
+    return s->w->keeps
+               ? rlk_item_keep(s->item, s->w->plan, row, &s->b->arena, err)
+               : 0;
+}
+
 /* Called with the record locked, or just created. */
 static int
 change(rowlock_record *r, int created, void *arg, rowlock_error *err)
@@ -80,10 +89,11 @@ change(rowlock_record *r, int created, void *arg, rowlock_error *err)
         return be_stale(item, err);
     RLK_TRY(read_locked(s, r, &row, err));
     item->local = rlk_row_name(s->table, &row);
+    if (!created && !rlk_decide_again(item, s->w->plan, s->table, &row))
+        return be_stale(item, err);
+    RLK_TRY(keep(s, &row, err));
     if (created)
         return 0;
-    if (!rlk_decide_again(item, s->w->plan, s->table, &row))
-        return be_stale(item, err);
     for (size_t i = 0; i < item->n_sets; i++)
         RLK_TRY(rowlock_record_set(r,
                                    s->table->columns[item->sets[i].column].name,
@@ -247,10 +257,11 @@ put_new(struct writing *s, rowlock_block *block, bool *ret_done,
     RLK_TRY(list_new(s, &put.write, err));
     rlk_rows_clear(made);
     RLK_TRY(rlk_block_put(block, &put, made, ret_done, err));
-    if (*ret_done)
-        item->local = rlk_row_name(s->table, &made->rows[0]);
     item->outcome = RLK_FATE_CREATED;
-    return 0;
+    if (!*ret_done)
+        return 0;
+    item->local = rlk_row_name(s->table, &made->rows[0]);
+    return keep(s, &made->rows[0], err);
 }
 
 static int
@@ -260,6 +271,7 @@ put_change(struct writing *s, rowlock_block *block, bool *ret_done,
     struct rlk_item *item = s->item;
     struct rlk_put put = {
         .write = {s->table, item->hit, item->sets, item->n_sets}};
+    RLK_TRY(keep(s, item->hit, err));
     item->outcome = RLK_FATE_UPDATED;
     return rlk_block_put(block, &put, NULL, ret_done, err);
 }
@@ -378,6 +390,8 @@ end_slice(struct writing *s, bool *ret_faulty, rowlock_error *err)
             continue;
         }
         item->fate = item->outcome;
+        if (item->fate == RLK_FATE_UPDATED)
+            rlk_item_move_key(item, s->w->plan);
         if (item->fate == RLK_FATE_REJECTED) {
             *ret_faulty = true;
             RLK_TRY(rlk_item_end(item, item->fate, item->failure, &s->b->arena,
@@ -451,6 +465,7 @@ rlk_batch_write(struct rlk_batch *b, struct rlk_work *w, int32_t wait_ms,
         int64_t now = rlk_now_ms(), held = s.since_ms ? now - s.since_ms : 0;
         w->free_at_ms =
             now + (held < LONGEST_PAUSE_MS ? held : LONGEST_PAUSE_MS);
+        rlk_work_settled(w, b);
     }
     return 0;
 }

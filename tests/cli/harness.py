@@ -6,6 +6,7 @@ $ROWLOCK is the built program. Nothing pauses: each wait is for an event, and
 fails the test after LIMIT seconds.
 """
 
+import codecs
 import http.server
 import json
 import os
@@ -34,7 +35,7 @@ class Program:
 
     def __init__(self, *words, **options):
         self.process = subprocess.Popen(
-            [str(word) for word in words], text=True, bufsize=1, start_new_session=True,
+            [str(word) for word in words], start_new_session=True, bufsize=0,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
         self.pid = self.process.pid
         self.news = threading.Condition()
@@ -45,9 +46,10 @@ class Program:
             reader.start()
 
     def _read(self, name, stream):
-        for line in stream:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        while piece := stream.read(1 << 16):
             with self.news:
-                setattr(self, name, getattr(self, name) + line)
+                setattr(self, name, getattr(self, name) + decoder.decode(piece))
                 self.news.notify_all()
         with self.news:
             self.open_streams -= 1
@@ -66,8 +68,7 @@ class Program:
         self._wait_for("err", text)
 
     def tell(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        self.process.stdin.write((line + "\n").encode())
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -215,6 +216,16 @@ def measure(*words, **options):
                           env=environment(ASAN_OPTIONS=asan), **options)
     status, peak = map(int, done.stdout.split())
     return status, peak, done.stderr
+
+
+def json_lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def left(text):
+    """Of the lines of a sync those of records that were not written."""
+    return [line for line in json_lines(text)
+            if line.get("outcome", "created") not in ("created", "updated")]
 
 
 def send(request, body, status=200, **headers):

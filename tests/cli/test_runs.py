@@ -8,7 +8,7 @@ import threading
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from harness import LIMIT, environment, send
+from harness import LIMIT, environment, json_lines, send
 from test_sync import SyncTest
 
 COUNTS = ("records", "created", "updated", "unchanged", "conflicts", "deferred", "rejected")
@@ -199,7 +199,7 @@ class History(RunsTest):
             (self.top / "t.db").unlink(missing_ok=True)
             self.database(sql, "t.db")
             done = self.sync(definition, "--json")
-            self.assertEqual(json.loads(done.stdout)["created"], 1)
+            self.assertEqual(json_lines(done.stdout)[-1]["created"], 1)
             self.assertIn("this run will not be in the history: ", done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1)
 

@@ -7,7 +7,7 @@ import signal
 import unittest
 from pathlib import Path
 
-from harness import CliTest, send
+from harness import CliTest, json_lines, left, send
 
 ISO = Path("/usr/share/iso-codes/json/iso_3166-2.json")
 
@@ -81,9 +81,9 @@ class Regions(SyncTest):
         definition = self.serve_regions(ISO.read_bytes())
         lines = self.sync(definition).stdout.splitlines()
         self.assertRegex(lines[0], r"^regions: 5,127 records in \d+\.\d\d s \([\d,]+ a second\)$")
-        self.assertEqual(lines[1:], ["  created    5,127", "  updated        0",
-                                     "  unchanged      0", "  conflicts      0",
-                                     "  deferred       0", "  rejected       0"])
+        self.assertEqual(lines[1:], ["  + created    5,127", "  * updated        0",
+                                     "  = unchanged      0", "  ^ conflicts      0",
+                                     "  ~ deferred       0", "  ! rejected       0"])
 
     def test_slugs_are_those_of_django(self):
         from django.utils.text import slugify
@@ -192,21 +192,20 @@ class Writing(SyncTest):
         self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT, "
                       "n INTEGER NOT NULL CHECK (n <> 20))", "t.db")
         done = self.sync(definition, "--json", status=6)
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
-        self.assertEqual([line["record"] for line in lines[:-1]], [4, 21, 701, 702, 1200])
-        self.assertEqual(lines[-1]["created"], 1195)
-        self.assertEqual(lines[-1]["rejected"], 5)
-        self.assertEqual(lines[-1]["status"], "done")
+        last = json_lines(done.stdout)[-1]
+        lines = left(done.stdout)
+        self.assertEqual([line["record"] for line in lines], [4, 21, 701, 702, 1200])
+        self.assertEqual((last["created"], last["rejected"], last["status"]), (1195, 5, "done"))
         self.assertIn("seven", lines[0]["reason"])
-        self.assertEqual({line["outcome"] for line in lines[:-1]}, {"rejected"})
+        self.assertEqual({line["outcome"] for line in lines}, {"rejected"})
         self.assertEqual(self.rows("SELECT count(*) FROM t"), [(1195,)])
 
     def test_rejected_records_are_said_with_their_place(self):
         definition = self.small('[{"code": "a"},\n {"code": 01},\n {"code": "c"}]')
         done = self.sync(definition, status=6)
-        self.assertEqual(done.stderr, "rowlock: record 2 (line 2, byte 27) rejected: "
+        self.assertEqual(done.stderr, "rowlock: ! record 2 (line 2, byte 27) rejected: "
                                       "not a JSON value\n")
-        self.assertIn("  rejected   1\n", done.stdout)
+        self.assertIn("  ! rejected   1\n", done.stdout)
 
     def test_only_the_first_rejected_are_said(self):
         definition = self.small("[" + ",".join(["7"] * 1000) + "]")
@@ -279,7 +278,7 @@ class Writing(SyncTest):
         self.write("u.yaml", definition.read_text().replace("sync: t", "sync: u"))
         runs = [self.start_rowlock("sync", name, "--json") for name in ("t.yaml", "u.yaml")]
         self.assertEqual([run.end() for run in runs], [0, 0])
-        results = [json.loads(run.out) for run in runs]
+        results = [json_lines(run.out)[-1] for run in runs]
         self.assertEqual(sum(r["created"] for r in results), 3000)
         self.assertEqual(sum(r["unchanged"] for r in results), 3000)
         self.assertEqual(self.rows("SELECT count(*), count(DISTINCT code) FROM t"),
@@ -289,7 +288,7 @@ class Writing(SyncTest):
 class Speech(SyncTest):
     def test_json_says_what_happened(self):
         definition = self.small([{"code": "a"}])
-        line = json.loads(self.sync(definition, "--json").stdout)
+        line = json_lines(self.sync(definition, "--json").stdout)[-1]
         self.assertEqual(list(line), ["sync", "status", "records", "created", "updated",
                                       "unchanged", "conflicts", "deferred", "rejected",
                                       "seconds"])

@@ -130,8 +130,8 @@ class Speech(DryTest):
             "    name  'more'"])
         self.assertRegex(lines[5], r"^t: 3 records in ")
         self.assertEqual(lines[6:], [
-            "  created    1", "  updated    1", "  unchanged  1", "  conflicts  0",
-            "  deferred   0", "  rejected   0",
+            "  + created    1", "  * updated    1", "  = unchanged  1", "  ^ conflicts  0",
+            "  ~ deferred   0", "  ! rejected   0",
             "dry run: nothing was written; this would be done"])
 
     def test_columns_line_up(self):

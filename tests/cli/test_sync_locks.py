@@ -4,6 +4,7 @@
 import json
 import unittest
 
+from harness import json_lines, left
 from test_sync import SyncTest
 
 
@@ -49,11 +50,13 @@ class Held(Unchanged):
         held = range(501, 1501)
         self.hold(held)
         done = self.sync(definition, "--json", status=5)
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
-        self.assertEqual([line["record"] for line in lines[:-1]], list(held))
-        self.assertEqual({line["outcome"] for line in lines[:-1]}, {"deferred"})
-        self.assertEqual({line["sqlstate"] for line in lines[:-1]}, {"55P03"})
-        self.assertEqual((lines[-1]["updated"], lines[-1]["deferred"]), (1000, 1000))
+        lines = left(done.stdout)
+        self.assertEqual([line["record"] for line in lines], list(held))
+        self.assertEqual([line["key"] for line in lines], [{"id": i} for i in held])
+        self.assertEqual({line["outcome"] for line in lines}, {"deferred"})
+        self.assertEqual({line["sqlstate"] for line in lines}, {"55P03"})
+        last = json_lines(done.stdout)[-1]
+        self.assertEqual((last["updated"], last["deferred"]), (1000, 1000))
         self.assertEqual(self.names(),
                          {i: "old" if i in held else "new" for i in range(1, 2001)})
 
@@ -120,7 +123,7 @@ class Held(Unchanged):
                    .replace("t.json", "u.json"))
         runs = [self.start_rowlock("sync", name, "--json") for name in ("t.yaml", "u.yaml")]
         self.assertEqual([run.end() for run in runs], [0, 0])
-        results = [json.loads(run.out) for run in runs]
+        results = [json_lines(run.out)[-1] for run in runs]
         self.assertEqual(sum(r["updated"] for r in results), 3000)
         self.assertEqual(sum(r["unchanged"] for r in results), 3000)
         self.assertEqual(set(self.names().values()), {"new"})

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """rowlock sync: which local record a remote one is."""
 
-import json
 import unittest
 
+from harness import left
 from test_sync import SyncTest
 
 FIELDS = "{rid: /id, slug: /slug, name: /name}"
@@ -30,7 +30,7 @@ class Match(SyncTest):
 
     def left(self, definition, status):
         done = self.sync(definition, "--json", status=status)
-        return [json.loads(line) for line in done.stdout.splitlines()][:-1]
+        return left(done.stdout)
 
     def test_no_hit_creates(self):
         self.table((1, "1", "a", "x"))

@@ -6,7 +6,7 @@ make them."""
 import json
 import unittest
 
-from harness import CliTest
+from harness import CliTest, json_lines, left
 
 COLLECTION = """CREATE TABLE "wagtailcore_collection" (
     "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "path" varchar(255) NOT NULL UNIQUE,
@@ -62,13 +62,14 @@ class Trees(TreeTest):
 
     def test_a_program_is_told_what_to_do(self):
         self.database(COLLECTION, "t.db")
-        lines = self.run_rowlock("sync", "--json", self.define(), status=6).stdout.splitlines()
-        self.assertEqual({k: v for k, v in json.loads(lines[0]).items()
+        out = self.run_rowlock("sync", "--json", self.define(), status=6).stdout
+        line, = left(out)
+        self.assertEqual({k: v for k, v in line.items()
                           if k in ("outcome", "record", "sqlstate", "detail")},
                          {"outcome": "rejected", "record": 3, "sqlstate": "0A000",
                           "detail": "A record that is made without its place would corrupt "
                                     "the tree."})
-        self.assertEqual({k: json.loads(lines[1])[k] for k in ("updated", "created", "rejected")},
+        self.assertEqual({k: json_lines(out)[-1][k] for k in ("updated", "created", "rejected")},
                          {"updated": 1, "created": 0, "rejected": 1})
 
     def test_a_dry_run_says_the_same(self):

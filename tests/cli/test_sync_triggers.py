@@ -5,6 +5,7 @@ table (a search index, a history) is told of changes, and of nothing else."""
 import json
 import unittest
 
+from harness import left
 from test_sync import SyncTest
 
 COUNT = 3000  # more than a batch, and more than a block at the default pace
@@ -63,7 +64,7 @@ class Triggers(SyncTest):
         self.query(self.top / "t.db", "CREATE TRIGGER g BEFORE INSERT ON t WHEN new.rank = 1234 "
                    "BEGIN SELECT raise(ABORT, 'not this one'); END")
         done = self.sync(self.definition, "--json", status=6)
-        bad = json.loads(done.stdout.splitlines()[0])
+        bad, = left(done.stdout)
         self.assertEqual((bad["outcome"], bad["record"]), ("rejected", 1235))
         self.assertIn("not this one", bad["reason"] + bad["detail"])
         self.assertEqual(self.fired(), sorted(("insert", r["code"]) for r in self.records
