@@ -35,6 +35,7 @@ struct rlk_body_options { /* borrowed while the body is open */
     const char *shown; /* the url as it may be told */
     struct rlk_http_options http;
     struct rlk_source_limits limits;
+    const struct rlk_source_watch *watch;
     const volatile sig_atomic_t *cancelled;
     const char *start;     /* where to begin; secrets are for url's origin */
     const char *validator; /* NULL, or of an earlier answer */
@@ -73,7 +74,7 @@ int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
 
 /* What the module exports under this name. */
 #define RLK_HTTP_MODULE  "rlk_http_module"
-#define RLK_HTTP_VERSION "0.1.0/8" /* must be equal on both sides */
+#define RLK_HTTP_VERSION "0.1.0/9" /* must be equal on both sides */
 struct rlk_http_module {
     const char *version;
     rlk_body_open_fn *open;

@@ -84,6 +84,7 @@ open_body(struct rlk_reader *r, long *ret_status, rowlock_error *err)
                                     .shown = shown(r),
                                     .http = o->http,
                                     .limits = o->limits,
+                                    .watch = o->watch,
                                     .validator = o->pages ? NULL : o->validator,
                                     .total = o->pages ? o->pages->total_header
                                              : o->keep_bytes ? "X-WP-Total"
@@ -400,6 +401,8 @@ turn_page(struct rlk_reader *r, bool *ret_ended, rowlock_error *err)
     bool more = false;
     long status = 0;
     rowlock_error why = {0};
+    if (r->o.pages && r->o.watch)
+        r->o.watch->on_page(r->pager.count, r->o.watch->arg);
     if (r->o.pages)
         RLK_TRY(rlk_pager_turn(&r->pager, r->body, &more, err));
     *ret_ended = !more;

@@ -58,6 +58,18 @@ sleep_until(const struct rlk_body_options *o, int64_t until, rowlock_error *err)
     return 0;
 }
 
+static int
+put_off(const struct rlk_body_options *o, int64_t ms, const rowlock_error *why,
+        rowlock_error *err)
+{
+    if (o->watch)
+        o->watch->on_wait(ms, why->message, o->watch->arg);
+    int rc = sleep_until(o, rlk_body_now_ms() + ms, err);
+    if (o->watch)
+        o->watch->on_wait(0, NULL, o->watch->arg);
+    return rc;
+}
+
 static bool
 may_mend(const rowlock_error *why)
 {
@@ -91,12 +103,12 @@ rlk_retry_wait(struct rlk_retry *r, int64_t told_s, rowlock_error *why,
     if (told_s > 0 && o->http.retries) {
         if (told_s > left / 1000)
             return too_late(r, told_s, why, err);
-        return sleep_until(o, now + told_s * 1000, err);
+        return put_off(o, told_s * 1000, why, err);
     }
     if (r->retries == o->http.retries)
         return give_up(r, why, err);
     int64_t wait = jitter(o->http.retry_ms, ++r->retries);
     if (o->until_ms && wait >= left)
         return give_up(r, why, err);
-    return sleep_until(o, now + wait, err);
+    return put_off(o, wait, why, err);
 }

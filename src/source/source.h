@@ -127,6 +127,16 @@ struct rlk_pages {
     const char *total_header; /* or a header that tells it; NULL: neither */
 };
 
+/* Called on the thread that reads, so each only notes what it hears. */
+struct rlk_source_watch {
+    /* The source is asked again in so many ms, and why not now; 0, NULL: it is
+     * asked. */
+    void (*on_wait)(int64_t ms, const char *why, void *arg);
+    /* Of a source in pages: so many were read to their end. */
+    void (*on_page)(uint64_t pages, void *arg);
+    void *arg;
+};
+
 struct rlk_reader_options { /* what it points to is borrowed while reading */
     const char *url;        /* a path, http:// or https:// */
     const char *shown;      /* the url as it may be told; NULL: as it is */
@@ -141,6 +151,7 @@ struct rlk_reader_options { /* what it points to is borrowed while reading */
                                           HTTP without pages; else, or when it
                                           is of another place, of no use */
     struct rlk_source_limits limits;
+    const struct rlk_source_watch *watch;   /* NULL, or all of it */
     const volatile sig_atomic_t *cancelled; /* NULL, or ends a wait with 57014
                                                once it is not 0; set by a signal
                                                or atomically */

@@ -65,6 +65,7 @@ open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
         .reader.validator =
             r->o->validator && *r->o->validator ? r->o->validator : NULL,
         .reader.limits = r->o->limits,
+        .reader.watch = r->o->watch,
         .cancelled = r->o->cancelled,
         .batch_records = r->o->batch_records,
     };
