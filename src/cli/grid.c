@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Lining up columns. Width is counted in characters:
- * wide and combining ones may stand out by a place. */
+ * Lining up columns. Wide and combining characters may stand out by a place.
+ */
 #include "cli/grid.h"
 
 #include <string.h>
@@ -31,20 +31,11 @@ rlk_grid_add(struct rlk_grid *grid, const char *text)
 }
 
 static size_t
-width_of(const char *text)
-{
-    size_t width = 0;
-    for (; *text; text++) /* the first byte of each character */
-        width += ((unsigned char)*text & 0xC0) != 0x80;
-    return width;
-}
-
-static size_t
 column_width(const struct rlk_grid *grid, size_t column)
 {
     size_t width = 0;
     for (size_t i = column; i < grid->n_cells; i += grid->n_columns) {
-        size_t w = width_of(grid->cells[i]);
+        size_t w = rlk_width(grid->cells[i]);
         width = w > width ? w : width;
     }
     return width;
@@ -61,7 +52,7 @@ print_row(const struct rlk_grid *grid, char *const *cells,
     while (last > 1 && !*cells[last - 1])
         last--;
     for (size_t c = 0; c < last; c++) {
-        size_t width = width_of(cells[c]);
+        size_t width = rlk_width(cells[c]);
         int pad = widths[c] > width ? (int)(widths[c] - width) : 0;
         if (grid->right >> c & 1)
             fprintf(out, "%*s%s", pad, "", cells[c]);

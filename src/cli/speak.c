@@ -44,6 +44,15 @@ rlk_buf_visible(struct rlk_buf *buf, const char *text)
     }
 }
 
+size_t
+rlk_width(const char *text)
+{
+    size_t width = 0;
+    for (; *text; text++) /* the first byte of each character */
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    return width;
+}
+
 static void
 write_out(struct rlk_buf *buf)
 {
@@ -137,12 +146,10 @@ rlk_speak(const char *format, ...)
 }
 
 void
-rlk_speak_wait(const rowlock_wait_notice *notice, void *arg)
+rlk_wait_print(const rowlock_wait_notice *notice, char *ret_text, size_t size)
 {
-    (void)arg;
-    char held[32], what[160], who[160];
+    char what[160], who[160];
     const char *label = notice->owner_label ? notice->owner_label : "";
-    rlk_duration_print(notice->held_ms, held, sizeof held);
     if (notice->kind == ROWLOCK_WRITER)
         snprintf(what, sizeof what, "the turn to write");
     else
@@ -155,7 +162,17 @@ rlk_speak_wait(const rowlock_wait_notice *notice, void *arg)
                  *label ? " (" : "", label, *label ? ")" : "");
     else
         snprintf(who, sizeof who, "%s", label);
-    rlk_speak("waiting for %s: locked by %s for %s", what, who, held);
+    snprintf(ret_text, size, "waiting for %s: locked by %s", what, who);
+}
+
+void
+rlk_speak_wait(const rowlock_wait_notice *notice, void *arg)
+{
+    (void)arg;
+    char held[32], what[400];
+    rlk_duration_print(notice->held_ms, held, sizeof held);
+    rlk_wait_print(notice, what, sizeof what);
+    rlk_speak("%s for %s", what, held);
 }
 
 int

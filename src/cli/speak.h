@@ -25,6 +25,9 @@ int rlk_speak_error(const char *command, const rowlock_error *err);
 int rlk_speak_failure(const struct rlk_args *args, const rowlock_error *err);
 /* A line of its own: "rowlock: text". */
 void rlk_speak(const char *format, ...) RLK_PRINTF(1, 2);
+/* "waiting for region/7: locked by pid 4711 (rowlock lock)". */
+void rlk_wait_print(const rowlock_wait_notice *notice, char *ret_text,
+                    size_t size);
 /* For on_wait of sessions: "waiting for region/7: locked by pid ...". arg is
  * not used. */
 void rlk_speak_wait(const rowlock_wait_notice *notice, void *arg);
@@ -34,6 +37,10 @@ bool rlk_speak_coloured(FILE *stream);
 /* text with what would steer a terminal made visible: it may come from other
  * programs. */
 void rlk_buf_visible(struct rlk_buf *buf, const char *text);
+/* Columns that a terminal needs for it, as good as that can be told:
+ * characters.
+ */
+size_t rlk_width(const char *text);
 /* Ends a command that printed data: stdout could be written in full, or it is
  * said and RLK_EXIT_FAILED is answered in place of status. */
 int rlk_speak_done(int status);

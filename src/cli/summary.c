@@ -47,17 +47,54 @@ print_records(const struct rlk_summary *s)
                     rate);
     printf("%s record%s in %.2f s", records, n == 1 ? "" : "s", s->seconds);
     if (n)
-        printf(" (%s a second)", rate);
-    printf("\n");
+        printf(" (%s a second", rate);
+    rlk_count_print(s->pages, records);
+    if (s->pages)
+        printf("%s%s page%s", n ? ", " : " (", records,
+               s->pages == 1 ? "" : "s");
+    printf("%s\n", n || s->pages ? ")" : "");
     print_counts(s->report);
 }
 
+static void
+print_quoted(const char *before, const char *text, const char *after)
+{
+    struct rlk_buf RLK_AUTOBUF visible = {0};
+    rlk_buf_visible(&visible, text);
+    printf("%s%s%s\n", before, visible.ptr ? visible.ptr : "", after);
+}
+
+/* For whoever finds a status that is not 0: what was left, and what to do. */
+static void
+print_next(const struct rlk_summary *s)
+{
+    const struct rlk_sync_report *r = s->report;
+    const char *database =
+        s->d->shown_database ? s->d->shown_database : s->d->database.text;
+    if (strncmp(database, "sqlite:", 7) == 0)
+        database += 7;
+    if (r->conflicts || r->deferred || r->rejected)
+        printf("what is left (exit status %d):\n", s->status);
+    if (r->conflicts)
+        printf("  ^ mend the records, or see on_disagree in "
+               "docs/definition.md\n");
+    if (r->deferred)
+        print_quoted("  ~ the next run writes them; who holds them: rowlock "
+                     "locks ",
+                     database, "");
+    if (r->rejected)
+        printf("  ! mend them at the source, or how the definition reads "
+               "them\n");
+    if (r->conflicts || r->deferred || r->rejected)
+        print_quoted("  each of them: rowlock sync --json ", s->d->path, "");
+}
+
 void
-rlk_summary_print(const struct rlk_summary *s)
+rlk_summary_print(const struct rlk_summary *s, const rowlock_error *err)
 {
     struct rlk_buf RLK_AUTOBUF name = {0};
     char text[RLK_MOMENT_TEXT];
-    rlk_buf_visible(&name, s->name);
+    rlk_buf_visible(&name, s->d->name.text);
     printf("%s: ", name.ptr ? name.ptr : "");
     if (s->is_unread) {
         rlk_moment_print(s->since_us, text);
@@ -70,6 +107,8 @@ rlk_summary_print(const struct rlk_summary *s)
         printf("dry run: %s\n", s->report->created || s->report->updated
                                     ? "nothing was written; this would be done"
                                     : "nothing would change");
+    else if (!err)
+        print_next(s);
 }
 
 /* ---- for programs ---- */
@@ -95,7 +134,7 @@ rlk_summary_json(struct rlk_buf *buf, const struct rlk_summary *s,
     const struct rlk_sync_report *r = s->report;
     char text[RLK_MOMENT_TEXT];
     rlk_buf_text(buf, "{\"sync\": ");
-    rlk_buf_json(buf, s->name, strlen(s->name));
+    rlk_buf_json(buf, s->d->name.text, strlen(s->d->name.text));
     rlk_buf_format(
         buf,
         ", \"status\": \"%s\", \"records\": %llu, \"created\": "
@@ -111,6 +150,8 @@ rlk_summary_json(struct rlk_buf *buf, const struct rlk_summary *s,
         rlk_moment_iso(s->since_us, text);
         rlk_buf_format(buf, ", \"unchanged_since\": \"%s\"", text);
     }
+    if (s->pages)
+        rlk_buf_format(buf, ", \"pages\": %llu", (unsigned long long)s->pages);
     if (s->dry)
         rlk_buf_text(buf, ", \"dry_run\": true");
     if (err)

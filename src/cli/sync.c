@@ -124,8 +124,7 @@ static void
 say_waiting(const rowlock_wait_notice *notice, void *arg)
 {
     struct sync *s = arg;
-    rlk_progress_clear(&s->progress);
-    rlk_speak_wait(notice, NULL);
+    rlk_progress_held(&s->progress, notice);
 }
 
 static int
@@ -200,6 +199,13 @@ take_progress(const struct rlk_sync_report *report, void *arg)
     rlk_progress_show(&s->progress, report->records);
 }
 
+static void
+take_time(void *arg)
+{
+    struct sync *s = arg;
+    rlk_progress_tick(&s->progress);
+}
+
 /* ---- when it has ended ---- */
 
 /* The source was not read, since it says that nothing has changed since then.
@@ -272,17 +278,19 @@ status_of(const struct rlk_sync_report *r, bool dry)
 }
 
 static void
-print_summary(struct sync *s, const rowlock_error *err)
+print_summary(struct sync *s, int status, const rowlock_error *err)
 {
     struct rlk_summary summary = {
-        .name = s->definition->name.text,
+        .d = s->definition,
         .report = &s->report,
+        .status = status,
+        .pages = rlk_progress_pages(&s->progress),
         .seconds = rlk_progress_seconds(&s->progress),
         .dry = s->dry,
     };
     summary.is_unread = unchanged_since(s, &summary.since_us);
     if (!s->json && (!err || s->report.records))
-        rlk_summary_print(&summary);
+        rlk_summary_print(&summary, err);
     if (s->json)
         rlk_summary_json(&s->output.buf, &summary, err);
 }
@@ -293,7 +301,7 @@ static int
 report(struct sync *s, int status, const rowlock_error *err)
 {
     say_unshown(s);
-    print_summary(s, err);
+    print_summary(s, status, err);
     bool written = rlk_output_flush(&s->output);
     if (err)
         say_failure(s, status, err);
@@ -323,17 +331,21 @@ static int
 run_definition(struct sync *s)
 {
     rowlock_error err = {0};
+    const struct rlk_source_watch watch = {
+        rlk_progress_note_wait, rlk_progress_note_pages, &s->progress};
     struct rlk_sync_options o = {
         .open_target = open_target,
         .on_target = begin_history,
         .on_left = take_left,
         .on_progress = take_progress,
+        .on_idle = take_time,
         .on_change = s->dry || s->json ? take_change : NULL,
         .arg = s,
         .validator =
             rlk_args_has(s->args, "full") ? NULL : s->history.known.validator,
         .dry = s->dry,
         .limits = RLK_SOURCE_LIMITS_INIT,
+        .watch = &watch,
         .cancelled = &s->cancelled,
     };
     rlk_progress_start(&s->progress);

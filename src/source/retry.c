@@ -46,8 +46,9 @@ jitter(int32_t first_ms, int32_t retries)
 }
 
 static int
-sleep_until(const struct rlk_body_options *o, int64_t until, rowlock_error *err)
+sleep_ms(const struct rlk_body_options *o, int64_t ms, rowlock_error *err)
 {
+    int64_t until = rlk_body_now_ms() + ms;
     for (int64_t now; (now = rlk_body_now_ms()) < until;) {
         if (rlk_body_is_cancelled(o))
             return rlk_fail(err, ROWLOCK_CANCELLED,
@@ -64,7 +65,7 @@ put_off(const struct rlk_body_options *o, int64_t ms, const rowlock_error *why,
 {
     if (o->watch)
         o->watch->on_wait(ms, why->message, o->watch->arg);
-    int rc = sleep_until(o, rlk_body_now_ms() + ms, err);
+    int rc = sleep_ms(o, ms, err);
     if (o->watch)
         o->watch->on_wait(0, NULL, o->watch->arg);
     return rc;

@@ -223,6 +223,11 @@ wait_a_slice(struct rlk_feed *f)
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
     pthread_cond_timedwait(&f->changed, &f->lock, &until);
+    if (f->o.idle) {
+        pthread_mutex_unlock(&f->lock);
+        f->o.idle(f->o.arg);
+        pthread_mutex_lock(&f->lock);
+    }
     if (f->o.cancelled && *f->o.cancelled)
         __atomic_store_n(&f->stop, 1, __ATOMIC_RELAXED);
 }

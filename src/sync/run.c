@@ -68,6 +68,8 @@ open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
         .reader.watch = r->o->watch,
         .cancelled = r->o->cancelled,
         .batch_records = r->o->batch_records,
+        .idle = r->o->on_idle,
+        .arg = r->o->arg,
     };
     rlk_definition_limit(r->d, &o.reader.limits);
     RLK_TRY(rlk_feed_start(&o, &r->feed, err));

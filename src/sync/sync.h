@@ -49,6 +49,8 @@ struct rlk_sync_options {
     void (*on_change)(const struct rlk_sync_told *change, void *arg);
     /* After each commit, and what was told of it. May be NULL. */
     void (*on_progress)(const struct rlk_sync_report *report, void *arg);
+    /* Now and then while the source is waited for. May be NULL. */
+    void (*on_idle)(void *arg);
     void *arg;
     bool dry; /* nothing is locked or written; what would be is told, in the
                  order of the source; generated values are examples. The session
