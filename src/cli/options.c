@@ -342,6 +342,13 @@ rlk_args_has(const struct rlk_args *args, const char *option)
     return last_given(args, option) != NULL;
 }
 
+bool
+rlk_args_typed(const struct rlk_args *args, const char *option)
+{
+    const struct rlk_given *given = last_given(args, option);
+    return given && !given->environment;
+}
+
 const char *
 rlk_args_value(const struct rlk_args *args, const char *option)
 {

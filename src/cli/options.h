@@ -40,6 +40,9 @@ void rlk_option_variable(const struct rlk_option *option,
  * and answers RLK_EXIT_USAGE. */
 int rlk_args_wait(const struct rlk_args *args, int32_t *ret_ms);
 
+/* It stands on the line, and does not come from its variable. */
+bool rlk_args_typed(const struct rlk_args *args, const char *option);
+
 /* Wrong usage: says "rowlock COMMAND: message" and a hint (may be NULL);
  * answers RLK_EXIT_USAGE. */
 int rlk_usage(const struct rlk_command *command, const char *hint,

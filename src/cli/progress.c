@@ -4,7 +4,6 @@
 #include "cli/progress.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -22,20 +21,12 @@ now_ms(void)
     return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-static bool
-can_write_over(void)
-{
-    const char *terminal = getenv("TERM");
-    return terminal && strcmp(terminal, "dumb") != 0 &&
-           isatty(STDERR_FILENO) == 1;
-}
-
 void
 rlk_progress_start(struct rlk_progress *p)
 {
     memset(p, 0, sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
-    p->terminal = can_write_over();
+    p->terminal = rlk_speak_over();
     p->start_ms = p->shown_ms = now_ms();
 }
 

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/interrupt.h"
@@ -23,6 +24,27 @@ rlk_speak_coloured(FILE *stream)
     if ((no && *no) || !terminal || strcmp(terminal, "dumb") == 0)
         return false;
     return isatty(fileno(stream)) == 1;
+}
+
+bool
+rlk_speak_over(void)
+{
+    const char *terminal = getenv("TERM");
+    return terminal && strcmp(terminal, "dumb") != 0 &&
+           isatty(STDERR_FILENO) == 1;
+}
+
+bool
+rlk_speak_to_journal(FILE *stream)
+{
+    const char *named = getenv("JOURNAL_STREAM"); /* "device:inode" */
+    struct stat is;
+    char text[64];
+    if (!named || fstat(fileno(stream), &is))
+        return false;
+    snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)is.st_dev,
+             (uintmax_t)is.st_ino);
+    return strcmp(named, text) == 0;
 }
 
 void

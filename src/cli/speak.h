@@ -34,6 +34,10 @@ void rlk_speak_wait(const rowlock_wait_notice *notice, void *arg);
 
 /* Colours are wanted on this stream: a terminal, and NO_COLOR not set. */
 bool rlk_speak_coloured(FILE *stream);
+/* stderr is a terminal on which a line can be written over. */
+bool rlk_speak_over(void);
+/* The stream goes to the system's journal, which writes the time itself. */
+bool rlk_speak_to_journal(FILE *stream);
 /* text with what would steer a terminal made visible: it may come from other
  * programs. */
 void rlk_buf_visible(struct rlk_buf *buf, const char *text);

@@ -95,6 +95,9 @@ rlk_summary_print(const struct rlk_summary *s, const rowlock_error *err)
     struct rlk_buf RLK_AUTOBUF name = {0};
     char text[RLK_MOMENT_TEXT];
     rlk_buf_visible(&name, s->d->name.text);
+    rlk_moment_print(s->began_us, text);
+    if (s->began_us && !rlk_speak_to_journal(stdout))
+        printf("%s  ", text);
     printf("%s: ", name.ptr ? name.ptr : "");
     if (s->is_unread) {
         rlk_moment_print(s->since_us, text);

@@ -13,7 +13,8 @@ struct rlk_summary {
     double seconds;
     uint64_t pages; /* 0: the source has none */
     bool dry;
-    bool is_unread; /* the source says it is unchanged since since_us */
+    int64_t began_us; /* 0: that is not said */
+    bool is_unread;   /* the source says it is unchanged since since_us */
     int64_t since_us;
 };
 

@@ -1,23 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * rowlock sync: run a definition once. Invariant: what is printed of records
- * was committed before. Speech (what it waits for, rejected records, progress)
- * goes to stderr, the summary or the JSON lines to stdout. What the lines hold
- * stands in docs/json-output.md. */
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "cli/interrupt.h"
-#include "cli/keep.h"
-#include "cli/moment.h"
+ * rowlock sync: run a definition, once (import.c) or regularly (every.c). */
+#include "base/text.h"
+#include "cli/every.h"
 #include "cli/options.h"
-#include "cli/output.h"
-#include "cli/progress.h"
 #include "cli/speak.h"
-#include "cli/summary.h"
-#include "cli/target.h"
-#include "cli/told.h"
-#include "sync/sync.h"
 
 static int run_sync(const struct rlk_args *args);
 
@@ -67,11 +53,25 @@ const struct rlk_command rlk_command_sync = {
         "one that was left as it is; the last line has the counts. "
         "docs/json-output.md describes them.\n"
         "\n"
+        "With --every the first run begins at once, and one in each interval "
+        "after it, at a random moment of its first tenth; one that takes "
+        "longer is followed by the next at the next interval. A run that fails "
+        "is said, and the next one is tried at its time. SIGTERM ends it after "
+        "the batch that is under way, and at once between runs, Ctrl-C at "
+        "once. SIGHUP reads DEFINITION anew, at once or after the run that is "
+        "under way; if it is wrong, that is said, and the old one stays in "
+        "use. The exit status is that of the signal: 143, 130.\n"
+        "\n"
         "With --dry-run nothing is written, locked or created: each change is "
         "shown, column by column, old -> new. What only writing can tell is "
         "not seen: constraints, triggers, who holds a record, and conflicts "
         "that a change of the same run would settle.",
-    .options = {{.name = "dry-run",
+    .options = {{.name = "every",
+                 .argument = "INTERVAL",
+                 .environment = true,
+                 .help = "stay, and run once in each interval, such as 15m, 1h "
+                         "or 1d"},
+                {.name = "dry-run",
                  .environment = true,
                  .help = "show what would change, and write nothing"},
                 {.name = "full",
@@ -80,9 +80,10 @@ const struct rlk_command rlk_command_sync = {
                          "unchanged"},
                 RLK_OPTION_JSON},
     .examples = {{"sync --dry-run regions.yaml", "look before leaping"},
-                 {"sync --json regions.yaml", "the outcome as JSON lines"},
-                 {"sync regions.yaml && touch regions.done",
-                  "go on only when every record is in"}},
+                 {"sync --json regions.yaml | ./reindex",
+                  "what changed, as JSON lines, for who must hear of it"},
+                 {"sync --every 15m regions.yaml",
+                  "stay, and keep the table up to date"}},
     .statuses = {{"1", "failed"},
                  {"2", "wrong usage, or a wrong definition"},
                  {"3", "dry run: something would change"},
@@ -95,291 +96,47 @@ const struct rlk_command rlk_command_sync = {
     .run = run_sync,
 };
 
-enum { LEFT_SHOWN = 20 };
-
-struct sync {
-    const struct rlk_args *args;
-    struct rlk_definition *definition;
-    struct rlk_target target;
-    struct rlk_history history;
-    struct rlk_progress progress;
-    struct rlk_output output; /* with --json */
-    struct rlk_sync_report report;
-    bool json, dry;
-    uint64_t shown; /* records left as they are that were said */
-    volatile sig_atomic_t cancelled;
-};
-
-/* ---- while it runs ---- */
-
-static void
-cancel(void *arg)
-{
-    struct sync *s = arg;
-    s->cancelled = 1;
-    rlk_target_cancel(&s->target);
-}
-
-static void
-say_waiting(const rowlock_wait_notice *notice, void *arg)
-{
-    struct sync *s = arg;
-    rlk_progress_held(&s->progress, notice);
-}
-
+/* 0: run it once. */
 static int
-open_target(const struct rlk_definition *d, bool make, rowlock_db **ret,
-            void *arg, rowlock_error *err)
+read_interval(const struct rlk_args *args, struct rlk_import_options *o,
+              int32_t *ret_ms)
 {
-    struct sync *s = arg;
-    RLK_TRY(s->dry ? rlk_target_look(&s->target, d, make, err)
-                   : rlk_target_open(&s->target, d, make, err));
-    rlk_interrupt_watch(cancel, s);
-    *ret = s->target.db;
+    const char *every = rlk_args_value(args, "every");
+    bool typed = rlk_args_typed(args, "every");
+    *ret_ms = 0;
+    if (!every || (o->dry && !typed))
+        return 0;
+    if (!rlk_duration_parse(every, ret_ms) || *ret_ms == 0)
+        return rlk_usage(args->command,
+                         "A whole number and ms, s, m, h or d: 15m, 1h, 1d.",
+                         "\"%s\" (--every) is no interval", every);
+    if (rlk_args_typed(args, "dry-run"))
+        return rlk_usage(args->command, "Keep one of them.",
+                         "--every and --dry-run exclude each other");
+    o->again = true;
+    o->dry = false; /* the line beats the environment */
     return 0;
-}
-
-static void
-begin_history(bool fits, void *arg)
-{
-    struct sync *s = arg;
-    rlk_progress_clear(&s->progress);
-    if (s->dry)
-        rlk_keep_look(&s->history, &s->target, s->definition);
-    else
-        rlk_keep_begin(&s->history, &s->target, s->definition, fits);
-}
-
-static void
-take_left(const struct rlk_sync_told *left, void *arg)
-{
-    struct sync *s = arg;
-    if (s->json) {
-        rlk_told_json(&s->output.buf, left, s->dry);
-        return;
-    }
-    if (s->shown == LEFT_SHOWN)
-        return;
-    s->shown++;
-    rlk_progress_clear(&s->progress);
-    rlk_told_say(left);
-}
-
-static void
-take_change(const struct rlk_sync_told *change, void *arg)
-{
-    struct sync *s = arg;
-    if (s->json) {
-        rlk_told_json(&s->output.buf, change, s->dry);
-        return;
-    }
-    rlk_progress_clear(&s->progress);
-    rlk_told_show(change);
-}
-
-/* Whoever acts on the lines is gone: changes that nobody hears of are not made.
- */
-static void
-write_output(struct sync *s)
-{
-    if (s->output.buf.len)
-        rlk_progress_clear(&s->progress);
-    if (!rlk_output_flush(&s->output))
-        s->cancelled = 1;
-}
-
-static void
-take_progress(const struct rlk_sync_report *report, void *arg)
-{
-    struct sync *s = arg;
-    if (s->json)
-        write_output(s);
-    else
-        fflush(stdout);
-    rlk_progress_show(&s->progress, report->records);
-}
-
-static void
-take_time(void *arg)
-{
-    struct sync *s = arg;
-    rlk_progress_tick(&s->progress);
-}
-
-/* ---- when it has ended ---- */
-
-/* The source was not read, since it says that nothing has changed since then.
- */
-static bool
-unchanged_since(const struct sync *s, int64_t *ret_us)
-{
-    return s->report.source_unchanged &&
-           rlk_moment_read(rowlock_text(s->history.known.read), ret_us);
-}
-
-static void
-say_unshown(const struct sync *s)
-{
-    const struct rlk_sync_report *r = &s->report;
-    uint64_t more = r->rejected + r->conflicts + r->deferred - s->shown;
-    char text[RLK_COUNT_TEXT];
-    rlk_count_print(more, text);
-    if (!s->json && more)
-        rlk_speak("%s more like these; --json lists all", text);
-}
-
-static void
-say_failure(struct sync *s, int status, const rowlock_error *err)
-{
-    if (status > RLK_EXIT_SIGNAL)
-        rlk_speak("sync: interrupted; %s",
-                  s->dry ? "nothing was written" : "what is committed stays");
-    else
-        rlk_speak_error(s->report.definition_wrong ? NULL : "sync", err);
-}
-
-/* Whoever should act on the lines is gone, or has no room for them. */
-static void
-fail_unwritten(const struct sync *s, rowlock_error *err)
-{
-    rlk_fail(err, ROWLOCK_IO, "could not write the result: %s",
-             strerror(s->output.error));
-    rlk_detail(err, "%s",
-               s->dry ? "Nothing was written." : "What is committed stays.");
-}
-
-static int
-status_of_failure(const struct sync *s, const rowlock_error *err)
-{
-    if (s->output.error)
-        return RLK_EXIT_FAILED;
-    if (rlk_interrupted())
-        return RLK_EXIT_SIGNAL + rlk_interrupted();
-    if (s->report.definition_wrong)
-        return RLK_EXIT_USAGE;
-    if (s->target.running)
-        return RLK_EXIT_RUNNING;
-    return s->report.source_away || err->code == ROWLOCK_NOT_AVAILABLE
-               ? RLK_EXIT_NOT_LOCKED
-               : RLK_EXIT_FAILED;
-}
-
-/* Of several the most pressing. */
-static int
-status_of(const struct rlk_sync_report *r, bool dry)
-{
-    if (r->deferred)
-        return RLK_EXIT_NOT_LOCKED;
-    if (r->conflicts)
-        return RLK_EXIT_CONFLICTS;
-    if (r->rejected)
-        return RLK_EXIT_REJECTED;
-    return dry && (r->created || r->updated) ? RLK_EXIT_PENDING : RLK_EXIT_DONE;
-}
-
-static void
-print_summary(struct sync *s, int status, const rowlock_error *err)
-{
-    struct rlk_summary summary = {
-        .d = s->definition,
-        .report = &s->report,
-        .status = status,
-        .pages = rlk_progress_pages(&s->progress),
-        .seconds = rlk_progress_seconds(&s->progress),
-        .dry = s->dry,
-    };
-    summary.is_unread = unchanged_since(s, &summary.since_us);
-    if (!s->json && (!err || s->report.records))
-        rlk_summary_print(&summary, err);
-    if (s->json)
-        rlk_summary_json(&s->output.buf, &summary, err);
-}
-
-/* err: NULL when the run went through. Answers the status; the last line may be
- * one that cannot be written. */
-static int
-report(struct sync *s, int status, const rowlock_error *err)
-{
-    say_unshown(s);
-    print_summary(s, status, err);
-    bool written = rlk_output_flush(&s->output);
-    if (err)
-        say_failure(s, status, err);
-    if (err || written)
-        return status;
-    rlk_speak("sync: could not write the result: %s",
-              strerror(s->output.error));
-    return RLK_EXIT_FAILED;
-}
-
-static void
-end_history(struct sync *s, int status, const rowlock_error *err)
-{
-    bool interrupted = status > RLK_EXIT_SIGNAL;
-    const struct rlk_history_end end = {
-        .status = interrupted ? RLK_RUN_INTERRUPTED
-                  : err       ? RLK_RUN_FAILED
-                              : RLK_RUN_DONE,
-        .exit_status = status,
-        .report = &s->report,
-        .error = err && !interrupted ? err->message : NULL,
-    };
-    rlk_keep_end(&s->history, &end);
-}
-
-static int
-run_definition(struct sync *s)
-{
-    rowlock_error err = {0};
-    const struct rlk_source_watch watch = {
-        rlk_progress_note_wait, rlk_progress_note_pages, &s->progress};
-    struct rlk_sync_options o = {
-        .open_target = open_target,
-        .on_target = begin_history,
-        .on_left = take_left,
-        .on_progress = take_progress,
-        .on_idle = take_time,
-        .on_change = s->dry || s->json ? take_change : NULL,
-        .arg = s,
-        .validator =
-            rlk_args_has(s->args, "full") ? NULL : s->history.known.validator,
-        .dry = s->dry,
-        .limits = RLK_SOURCE_LIMITS_INIT,
-        .watch = &watch,
-        .cancelled = &s->cancelled,
-    };
-    rlk_progress_start(&s->progress);
-    rlk_interrupt_watch(cancel, s);
-    int rc = rlk_sync_run(s->definition, &o, &s->report, &err);
-    if (rc && s->output.error)
-        fail_unwritten(s, &err);
-    int status =
-        rc ? status_of_failure(s, &err) : status_of(&s->report, s->dry);
-    rlk_progress_clear(&s->progress);
-    end_history(s, status, rc ? &err : NULL);
-    rlk_interrupt_unwatch();
-    rlk_target_close(&s->target);
-    status = report(s, status, rc ? &err : NULL);
-    rlk_output_done(&s->output);
-    return status;
 }
 
 static int
 run_sync(const struct rlk_args *args)
 {
-    struct sync s = {.args = args,
-                     .json = rlk_args_has(args, "json"),
-                     .dry = rlk_args_has(args, "dry-run")};
+    const char *path = rlk_args_operand(args, 0);
+    struct rlk_import_options o = {.json = rlk_args_has(args, "json"),
+                                   .dry = rlk_args_has(args, "dry-run"),
+                                   .full = rlk_args_has(args, "full")};
+    struct rlk_definition *d;
     rowlock_error err = {0};
-    s.target.on_wait = say_waiting;
-    s.target.arg = &s;
-    if (rlk_definition_read(rlk_args_operand(args, 0), &s.definition, &err)) {
+    int32_t interval_ms;
+    bool unheard;
+    RLK_TRY(read_interval(args, &o, &interval_ms));
+    if (rlk_definition_read(path, &d, &err)) {
         rlk_speak_error(NULL, &err);
         return RLK_EXIT_USAGE;
     }
-    if (!s.dry) /* else there is nothing to end cleanly */
-        rlk_output_begin();
-    int status = run_definition(&s);
-    rlk_definition_free(s.definition);
+    if (o.again)
+        return rlk_every_run(path, d, &o, interval_ms);
+    int status = rlk_import_run(d, &o, &unheard);
+    rlk_definition_free(d);
     return status;
 }

@@ -95,6 +95,27 @@ rlk_work_settled(const struct rlk_work *w, struct rlk_batch *b)
         w->settled(b, w->arg);
 }
 
+int
+rlk_work_check(const struct rlk_work *w, rowlock_error *err)
+{
+    if ((w->cancelled && *w->cancelled) || (w->ending && *w->ending))
+        return rlk_fail(err, ROWLOCK_CANCELLED, "the run was interrupted");
+    return 0;
+}
+
+/* Whoever ends the run looks at waits, and we at ending: in this order one of
+ * them is always seen. */
+static int
+follow_up_all(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->items[i].fate == RLK_FATE_OPEN) {
+            RLK_TRY(rlk_work_check(w, err));
+            RLK_TRY(follow_up(b, w, &b->items[i], err));
+        }
+    return 0;
+}
+
 static int
 run_rounds(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
 {
@@ -102,10 +123,12 @@ run_rounds(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
         RLK_TRY(rlk_batch_look(b, w, err));
         RLK_TRY(rlk_batch_write(b, w, ROWLOCK_NOWAIT, err));
     }
-    for (size_t i = 0; i < b->n; i++)
-        if (b->items[i].fate == RLK_FATE_OPEN)
-            RLK_TRY(follow_up(b, w, &b->items[i], err));
-    return 0;
+    if (w->waits)
+        *w->waits = 1;
+    int rc = follow_up_all(b, w, err);
+    if (w->waits)
+        *w->waits = 0;
+    return rc;
 }
 
 int

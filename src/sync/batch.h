@@ -19,7 +19,9 @@ struct rlk_work { /* what all batches of a run share */
     struct rlk_seen seen; /* local records met */
     int64_t patience_ms;  /* left of locks.total */
     int64_t free_at_ms;   /* before that, others have the writer */
-    const volatile sig_atomic_t *cancelled; /* may be NULL */
+    const volatile sig_atomic_t *cancelled; /* may be NULL, as those below */
+    const volatile sig_atomic_t *ending;    /* see sync.h */
+    volatile sig_atomic_t *waits;
     bool keeps; /* items keep what a report tells of changes */
     /* After each commit, and at the batch's end: items may have got their fate.
      */
@@ -55,6 +57,8 @@ int rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
 int rlk_batch_run(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err);
 /* Calls w->settled, if there is one. */
 void rlk_work_settled(const struct rlk_work *w, struct rlk_batch *b);
+/* Fails once the run is to end, at once or after this batch. */
+int rlk_work_check(const struct rlk_work *w, rowlock_error *err);
 /* Empty again. */
 void rlk_batch_reset(struct rlk_batch *b);
 void rlk_batch_done(struct rlk_batch *b);

@@ -228,7 +228,7 @@ wait_a_slice(struct rlk_feed *f)
         f->o.idle(f->o.arg);
         pthread_mutex_lock(&f->lock);
     }
-    if (f->o.cancelled && *f->o.cancelled)
+    if ((f->o.cancelled && *f->o.cancelled) || (f->o.ending && *f->o.ending))
         __atomic_store_n(&f->stop, 1, __ATOMIC_RELAXED);
 }
 

@@ -15,6 +15,7 @@ struct rlk_feed_options {
     size_t batch_records;             /* in one batch; 0: as many as fit */
     const volatile sig_atomic_t *cancelled; /* NULL, or ends it soon once it is
                                                not 0 */
+    const volatile sig_atomic_t *ending;    /* the same */
     void (*idle)(void *arg); /* NULL, or called by the caller's thread now and
                                 then while the source is waited for */
     void *arg;

@@ -67,6 +67,7 @@ open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
         .reader.limits = r->o->limits,
         .reader.watch = r->o->watch,
         .cancelled = r->o->cancelled,
+        .ending = r->o->ending,
         .batch_records = r->o->batch_records,
         .idle = r->o->on_idle,
         .arg = r->o->arg,
@@ -151,14 +152,6 @@ keep_conflicts(struct run *r, rowlock_error *err)
     return 0;
 }
 
-static int
-check_cancelled(const struct run *r, rowlock_error *err)
-{
-    if (r->o->cancelled && *r->o->cancelled)
-        return rlk_fail(err, ROWLOCK_CANCELLED, "the run was interrupted");
-    return 0;
-}
-
 /* The next batch of the source; none at its end. */
 static int
 next_batch(struct run *r, rowlock_error *err)
@@ -171,7 +164,7 @@ next_batch(struct run *r, rowlock_error *err)
 static int
 run_batch(struct run *r, rowlock_error *err)
 {
-    RLK_TRY(check_cancelled(r, err));
+    RLK_TRY(rlk_work_check(&r->work, err));
     int rc = r->o->dry ? rlk_batch_dry(r->batch, &r->work, &r->dry, err)
                        : rlk_batch_run(r->batch, &r->work, err);
     int kept = keep_conflicts(r, rc ? NULL : err);
@@ -249,6 +242,8 @@ rlk_sync_run(const struct rlk_definition *d, const struct rlk_sync_options *o,
     r.work = (struct rlk_work){.plan = &r.plan,
                                .patience_ms = d->total_ms,
                                .cancelled = o->cancelled,
+                               .ending = o->ending,
+                               .waits = o->waits,
                                .keeps = o->on_change != NULL,
                                .settled = finish_settled,
                                .arg = &r};

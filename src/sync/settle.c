@@ -37,6 +37,7 @@ static int
 settle_one(struct passing *p, struct rlk_item *was, rowlock_error *err)
 {
     struct rlk_item *now = &p->b->items[0];
+    RLK_TRY(rlk_work_check(p->w, err));
     rlk_batch_reset(p->b);
     p->b->n = 1;
     *now = *was;

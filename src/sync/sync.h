@@ -64,6 +64,12 @@ struct rlk_sync_options {
     size_t batch_records; /* in one block, 500 at most; 0: 500 */
     const volatile sig_atomic_t *cancelled; /* NULL, or ends the run once it is
                                                not 0 */
+    const volatile sig_atomic_t *ending;    /* NULL, or ends the run after the
+                                               batch that is under way, without
+                                               waiting for what others hold */
+    volatile sig_atomic_t *waits; /* NULL, or not 0 while a held record is
+                                     waited for: whoever sets ending may cancel
+                                     the session then, and no batch is lost */
 };
 
 /* Reads the source and writes each record. ret is filled also on failure: what
