@@ -107,7 +107,23 @@ has_record(enum rlk_read what)
     return what == RLK_READ_RECORD || what == RLK_READ_REJECTED;
 }
 
-/* what and remote: the record that was read first. */
+/* Until it is full, or there is no further record; what and remote: the record
+ * that was read first, and then the one that was read last. */
+static int
+fill(struct rlk_feed *f, struct rlk_batch *b, struct rlk_remote *remote,
+     enum rlk_read *what, rowlock_error *err)
+{
+    for (;;) {
+        RLK_TRY(rlk_batch_add(b, f->plan, remote, *what, err));
+        if (b->n == f->o.batch_records)
+            return 0;
+        RLK_TRY(rlk_reader_next(f->reader, remote, what, err));
+        if (!has_record(*what))
+            return 0;
+    }
+}
+
+/* A full batch is handed over before the next record is waited for. */
 static int
 fill_batches(struct rlk_feed *f, struct rlk_remote *remote, enum rlk_read what,
              rowlock_error *err)
@@ -117,11 +133,10 @@ fill_batches(struct rlk_feed *f, struct rlk_remote *remote, enum rlk_read what,
         struct rlk_batch *b = plan ? wait_for_room(f) : NULL;
         if (!b)
             return stopped(err);
-        while (has_record(what) && b->n < f->o.batch_records) {
-            RLK_TRY(rlk_batch_add(b, plan, remote, what, err));
-            RLK_TRY(rlk_reader_next(f->reader, remote, &what, err));
-        }
+        RLK_TRY(fill(f, b, remote, &what, err));
         hand_over(f);
+        if (has_record(what)) /* the last of a full batch */
+            RLK_TRY(rlk_reader_next(f->reader, remote, &what, err));
     }
     return 0;
 }

@@ -402,6 +402,18 @@ test_run__a_commit_between_look_and_write_is_seen(void **state)
 }
 
 static void
+test_run__a_body_cut_behind_a_full_batch_keeps_it(void **state)
+{
+    (void)state;
+    struct rlk_buf RLK_AUTOBUF list = {0};
+    make_list(&list, 11);
+    list.ptr[list.len - 4] = 0;
+    assert_int_equal(sync_body(list.ptr), ROWLOCK_BAD_VALUE);
+    assert_counts(10, 0, 0, 0);
+    assert_int_equal(rlk_fake_count(run.conn, "t"), 10);
+}
+
+static void
 test_run__a_target_to_be_made_waits_for_the_first_record(void **state)
 {
     (void)state;
@@ -441,6 +453,7 @@ main(void)
         TEST(test_run__a_record_that_is_left_names_the_local_one),
         TEST(test_run__records_are_committed_in_batches),
         TEST(test_run__a_cut_body_loses_its_unfinished_batch_only),
+        TEST(test_run__a_body_cut_behind_a_full_batch_keeps_it),
         TEST(test_run__a_target_to_be_made_waits_for_the_first_record),
         TEST(test_run__a_definition_that_does_not_fit_is_said_before_reading),
         FAST(test_run__counts_what_became_of_each_record),

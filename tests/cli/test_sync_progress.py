@@ -109,7 +109,7 @@ class Progress(SyncTest):
             with self.subTest(columns=columns):
                 gate = threading.Event()
                 terminal = Terminal(self, "sync", self.pages(gate), columns=columns)
-                terminal.wait_for("00 records")
+                terminal.wait_for("2,000 records")
                 terminal.wait_for("2 pages")
                 gate.set()
                 self.assertEqual(terminal.end(), 0)
@@ -120,7 +120,7 @@ class Progress(SyncTest):
     def test_a_narrow_terminal_is_never_wrapped(self):
         gate = threading.Event()
         terminal = Terminal(self, "sync", self.pages(gate), columns=12)
-        terminal.wait_for("00 re...")
+        terminal.wait_for("2,000 re...")
         gate.set()
         self.assertEqual(terminal.end(), 0)
         self.assertEqual(terminal.screen.lines, [""])
