@@ -8,13 +8,11 @@
  * is lost in between; what is waited for then is a signal or the time. */
 #include "cli/every.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/interrupt.h"
@@ -28,14 +26,6 @@ struct every {
     int64_t interval_ms, start_ms;
     bool had_terminal; /* a controlling one */
 };
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
 
 int64_t
 rlk_every_next(int64_t start_ms, int64_t interval_ms, int64_t now_ms,
@@ -101,7 +91,7 @@ wait_until(struct every *e, int64_t until_ms)
 {
     bool shown = false;
     int number = 0;
-    for (int64_t left; (left = until_ms - now_ms()) > 0;) {
+    for (int64_t left; (left = until_ms - rlk_moment_clock_ms()) > 0;) {
         show_next(left, &shown);
         number = rlk_interrupt_wait(left);
         if (shown)
@@ -128,7 +118,7 @@ after_run(struct every *e)
             return SIGHUP;
         read_anew(e);
     }
-    int64_t now = now_ms();
+    int64_t now = rlk_moment_clock_ms();
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
         random = (uint64_t)now;
     return wait_until(e,
@@ -143,7 +133,7 @@ rlk_every_run(const char *path, struct rlk_definition *d,
                       .d = d,
                       .o = o,
                       .interval_ms = interval_ms,
-                      .start_ms = now_ms(),
+                      .start_ms = rlk_moment_clock_ms(),
                       .had_terminal = has_terminal()};
     int number = 0, status = 0;
     bool unheard = false;

@@ -3,7 +3,6 @@
  * reads what was written before it was installed. */
 #include "cli/interrupt.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <time.h>

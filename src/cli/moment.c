@@ -31,6 +31,14 @@ rlk_moment_now(void)
     return now.tv_sec * second_us + now.tv_nsec / 1000;
 }
 
+int64_t
+rlk_moment_clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
 void
 rlk_moment_print(int64_t us, char ret_text[RLK_MOMENT_TEXT])
 {

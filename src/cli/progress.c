@@ -6,20 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "cli/moment.h"
 #include "cli/speak.h"
 
 enum { EVERY_MS = 200, WORTH_SAYING_MS = 1000 };
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
 
 void
 rlk_progress_start(struct rlk_progress *p)
@@ -27,13 +19,13 @@ rlk_progress_start(struct rlk_progress *p)
     memset(p, 0, sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
     p->terminal = rlk_speak_over();
-    p->start_ms = p->shown_ms = now_ms();
+    p->start_ms = p->shown_ms = rlk_moment_clock_ms();
 }
 
 double
 rlk_progress_seconds(const struct rlk_progress *p)
 {
-    return (double)(now_ms() - p->start_ms) / 1000;
+    return (double)(rlk_moment_clock_ms() - p->start_ms) / 1000;
 }
 
 /* ---- notes ---- */
@@ -43,7 +35,7 @@ rlk_progress_note_wait(int64_t ms, const char *why, void *arg)
 {
     struct rlk_progress *p = arg;
     pthread_mutex_lock(&p->lock);
-    p->until_ms = ms >= WORTH_SAYING_MS ? now_ms() + ms : 0;
+    p->until_ms = ms >= WORTH_SAYING_MS ? rlk_moment_clock_ms() + ms : 0;
     p->wait_ms = ms;
     p->unsaid = p->until_ms != 0;
     snprintf(p->why, sizeof p->why, "%s", why ? why : "");
@@ -81,7 +73,7 @@ width_of_terminal(void)
 static void
 draw(struct rlk_progress *p)
 {
-    int64_t now = now_ms();
+    int64_t now = rlk_moment_clock_ms();
     struct rlk_buf RLK_AUTOBUF line = {0};
     struct rlk_progress_state s = {.records = p->records,
                                    .elapsed_ms = now - p->start_ms};
@@ -125,7 +117,7 @@ rlk_progress_tick(struct rlk_progress *p)
 {
     if (!p->terminal)
         say_wait(p);
-    else if (now_ms() - p->shown_ms >= EVERY_MS)
+    else if (rlk_moment_clock_ms() - p->shown_ms >= EVERY_MS)
         draw(p);
 }
 

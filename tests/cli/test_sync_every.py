@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import termios
@@ -39,15 +40,12 @@ class EveryTest(SyncTest):
         program.signal(signal.SIGTERM)
         self.assertEqual(program.end(), status)
 
-    def hold(self):
+    def hold_first(self):
         """Somebody holds record 1, which the source would change."""
         self.sync(self.definition)
         self.put("two")
         self.definition.write_text(self.definition.read_text() + "locks: {wait: 1h, total: 1h}\n")
-        holder = self.start_rowlock("lock", "t.db", "t", "1", "--",
-                                    "sh", "-c", "echo held; read line")
-        holder.wait_for_out("held")
-        return holder
+        return self.hold(1)
 
 
 class Runs(EveryTest):
@@ -81,7 +79,7 @@ class Runs(EveryTest):
     def test_a_run_that_goes_on_is_not_overlapped(self):
         """It waits for a record, for many intervals; the next run finds nothing
         left to do."""
-        holder = self.hold()
+        holder = self.hold_first()
         program = self.every("--every=10ms", "--json")
         program.wait_for_err("waiting for t/1")
         self.assertEqual(program.out, "")
@@ -94,7 +92,7 @@ class Runs(EveryTest):
         self.assertEqual(set(outcomes[1:]), {(0, 1)})
 
     def test_another_run_under_way_is_said_and_tried_again(self):
-        holder = self.hold()
+        holder = self.hold_first()
         first = self.start_rowlock("sync", "t.yaml")
         first.wait_for_err("waiting for t/1")
         program = self.every(OFTEN, "--json")
@@ -149,7 +147,7 @@ class Signals(EveryTest):
                 self.assertEqual(program.err, "")
 
     def test_in_a_run_it_ends_after_the_batch(self):
-        self.hold()
+        self.hold_first()
         self.put("two", "a", "b", "c")
         program = self.every(RARELY, "--json")
         program.wait_for_err("waiting for t/1")
@@ -159,7 +157,7 @@ class Signals(EveryTest):
         self.assertIn("interrupted; what is committed stays", program.err)
 
     def test_ctrl_c_in_a_run(self):
-        self.hold()
+        self.hold_first()
         program = self.every(RARELY)
         program.wait_for_err("waiting for t/1")
         program.signal(signal.SIGINT)
@@ -183,13 +181,13 @@ class Signals(EveryTest):
         self.assertEqual(program.out.count('"status"'), 1)
 
     def test_sighup_in_a_run_waits_for_its_end(self):
-        holder = self.hold()
+        holder = self.hold_first()
         program = self.every(RARELY, "--json")
         program.wait_for_err("waiting for t/1")
         program.signal(signal.SIGHUP)
         holder.tell("")
         program.wait_for_err("is read anew")
-        self.assertIn('"updated": 1', program.out)
+        program.wait_for_out('"updated": 1')
         self.stop(program)
 
     def test_a_definition_that_is_wrong_now_is_said_and_the_old_one_stays(self):
@@ -207,6 +205,14 @@ class Signals(EveryTest):
         program.wait_for_err("is read anew")
         self.stop(program)
 
+    def read_until(self, terminal, *texts):
+        """What a terminal shows, until it has shown these, in order; a program
+        that shows nothing is ended by the test's limit of time."""
+        shown = ""
+        while not re.search(".*".join(map(re.escape, texts)), shown, re.S):
+            shown += os.read(terminal, 1000).decode()
+        return shown
+
     def test_a_terminal_that_goes_away_ends_it(self):
         """SIGHUP comes from the terminal then, and nobody wants it to go on."""
         master, slave = pty.openpty()
@@ -221,7 +227,7 @@ class Signals(EveryTest):
         self.addCleanup(sync.wait)
         self.addCleanup(sync.kill)
         os.close(slave)
-        self.assertIn(b"next run at", os.read(master, 1000))
+        self.read_until(master, "next run at")
         os.close(master)
         self.assertEqual(sync.wait(LIMIT), 129)
 
@@ -234,7 +240,8 @@ class Signals(EveryTest):
         self.addCleanup(sync.wait)
         self.addCleanup(sync.kill)
         os.close(slave)
-        self.assertRegex(os.read(master, 1000).decode(), r"^\rnext run at \d\d:\d\d:\d\d\033\[K$")
+        shown = self.read_until(master, "next run at", "\033[K")
+        self.assertRegex(shown, r"\rnext run at \d\d:\d\d:\d\d\033\[K$")
         sync.terminate()
         self.assertEqual(sync.wait(LIMIT), 143)
         self.assertEqual(os.read(master, 1000).decode(), "\r\033[K")

@@ -19,13 +19,6 @@ class JsonTest(SyncTest):
     def rows(self, sql):
         return self.query(self.top / "t.db", sql)
 
-    def hold(self, *keys):
-        """Somebody holds these records of t until told."""
-        holder = self.start_rowlock("lock", "t.db", "t", *map(str, keys), "--",
-                                    "sh", "-c", "echo held; read line")
-        holder.wait_for_out("held")
-        return holder
-
 
 class Lines(JsonTest):
     def test_created(self):
@@ -126,6 +119,7 @@ class When(JsonTest):
         holder = self.hold(2)
         sync = self.start_rowlock("sync", "--json", definition)
         sync.wait_for_err("waiting for t/2")
+        sync.wait_for_out('"key": {"id": 3}')
         self.assertEqual([line["key"]["id"] for line in json_lines(sync.out)], [1, 3])
         self.assertEqual(self.rows("SELECT id FROM t WHERE name = 'new' ORDER BY id"), [(1,), (3,)])
         holder.tell("")

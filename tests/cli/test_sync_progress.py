@@ -129,9 +129,7 @@ class Progress(SyncTest):
         definition = self.small([{"code": "a", "name": "one"}])
         self.sync(definition)
         self.small([{"code": "a", "name": "two"}])
-        holder = self.start_rowlock("lock", "t.db", "t", "1", "--",
-                                    "sh", "-c", "echo held; read line")
-        holder.wait_for_out("held")
+        holder = self.hold(1)
         terminal = Terminal(self, "sync", definition)
         terminal.wait_for(f"waiting for t/1: locked by pid {holder.pid} (rowlock lock)")
         holder.tell("")
@@ -206,9 +204,7 @@ class Summary(SyncTest):
         self.sync(definition)
         self.small([{"code": "a", "name": "two"}])
         definition.write_text(definition.read_text() + "locks: {wait: 0s}\n")
-        holder = self.start_rowlock("lock", "t.db", "t", "1", "--",
-                                    "sh", "-c", "echo held; read line")
-        holder.wait_for_out("held")
+        self.hold(1)
         done = self.sync(definition, status=5)
         self.assertIn("  ~ the next run writes them; who holds them: rowlock locks "
                       f"{self.top}/t.db\n", done.stdout)

@@ -29,12 +29,6 @@ class SignalTest(SyncTest):
         definition.write_text(definition.read_text() + "locks: {wait: 1h, total: 1h}\n")
         return definition
 
-    def hold(self, *keys):
-        holder = self.start_rowlock("lock", "t.db", "t", *map(str, keys), "--",
-                                    "sh", "-c", "echo held; read line")
-        holder.wait_for_out("held")
-        return holder
-
     def new(self):
         return [key for key, in self.rows("SELECT id FROM t WHERE name = 'new' ORDER BY id")]
 
