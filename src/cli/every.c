@@ -90,18 +90,17 @@ static int
 wait_until(struct every *e, int64_t until_ms)
 {
     bool shown = false;
-    int number = 0;
     for (int64_t left; (left = until_ms - rlk_moment_clock_ms()) > 0;) {
         show_next(left, &shown);
-        number = rlk_interrupt_wait(left);
+        int number = rlk_interrupt_wait(left);
         if (shown)
             fputs("\r\033[K", stderr);
-        if (number == 0 || number != SIGHUP || is_hung_up(e))
-            break;
-        read_anew(e);
-        number = 0;
+        if (number && (number != SIGHUP || is_hung_up(e)))
+            return number;
+        if (number)
+            read_anew(e);
     }
-    return number;
+    return 0;
 }
 
 /* ---- running ---- */

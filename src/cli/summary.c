@@ -57,11 +57,11 @@ print_records(const struct rlk_summary *s)
 }
 
 static void
-print_quoted(const char *before, const char *text, const char *after)
+print_with(const char *before, const char *text)
 {
     struct rlk_buf RLK_AUTOBUF visible = {0};
     rlk_buf_visible(&visible, text);
-    printf("%s%s%s\n", before, visible.ptr ? visible.ptr : "", after);
+    printf("%s%s\n", before, visible.ptr ? visible.ptr : "");
 }
 
 /* For whoever finds a status that is not 0: what was left, and what to do. */
@@ -79,14 +79,14 @@ print_next(const struct rlk_summary *s)
         printf("  ^ mend the records, or see on_disagree in "
                "docs/definition.md\n");
     if (r->deferred)
-        print_quoted("  ~ the next run writes them; who holds them: rowlock "
-                     "locks ",
-                     database, "");
+        print_with("  ~ the next run writes them; who holds them: rowlock "
+                   "locks ",
+                   database);
     if (r->rejected)
         printf("  ! mend them at the source, or how the definition reads "
                "them\n");
     if (r->conflicts || r->deferred || r->rejected)
-        print_quoted("  each of them: rowlock sync --json ", s->d->path, "");
+        print_with("  each of them: rowlock sync --json ", s->d->path);
 }
 
 void

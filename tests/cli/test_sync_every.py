@@ -180,6 +180,17 @@ class Signals(EveryTest):
         self.stop(program)
         self.assertEqual(program.out.count('"status"'), 1)
 
+    def test_stopped_and_continued_it_keeps_the_time(self):
+        program = self.every(RARELY, "--json")
+        program.wait_for_out('"created": 1')
+        program.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, program.pid, os.WSTOPPED | os.WNOWAIT)
+        program.signal(signal.SIGCONT)
+        program.signal(signal.SIGHUP)
+        program.wait_for_err("is read anew")
+        self.stop(program)
+        self.assertEqual(program.out.count('"status"'), 1)
+
     def test_sighup_in_a_run_waits_for_its_end(self):
         holder = self.hold_first()
         program = self.every(RARELY, "--json")
