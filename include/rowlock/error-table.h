@@ -15,7 +15,8 @@
       "A call that the contract forbids: a null argument, a lock outside a block, a block that is not the innermost. " \
       "The only failure that leaves its block usable.") \
     X(NOT_AVAILABLE, "55P03", "lock not available", "Try again later, or wait longer.", \
-      "NOWAIT met a holder, or the wait reached its timeout. The detail names the holder.") \
+      "NOWAIT met a holder, or the wait reached its timeout. The detail names the holder. 55006: it is no record, " \
+      "but the turn to write that did not come.") \
     X(DEADLOCK, "40P01", "deadlock detected", "rowlock_atomic() runs the block again by itself.", \
       "This request closed a cycle of waiters. The detail shows the cycle.") \
     X(SERIALIZATION, "40001", "could not serialize access", "rowlock_atomic() runs the block again by itself.", \

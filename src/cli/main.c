@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * rowlock: find the command, parse its line, run it. Next: command.h, then
  * options.c and help.c, then one file a command. */
+#include <signal.h>
 #include <string.h>
 
 #include "cli/help.h"
@@ -46,9 +47,26 @@ run(const struct rlk_command *command, char *const *argv)
     return rlk_speak_done(rc);
 }
 
+static void
+go_on(int number)
+{
+    (void)number;
+}
+
+/* A file that may not grow (ulimit -f) then fails its write, and that is told.
+ * Not ignored, since a command that we run would inherit that. */
+static void
+survive_limits(void)
+{
+    const struct sigaction action = {.sa_handler = go_on,
+                                     .sa_flags = SA_RESTART};
+    sigaction(SIGXFSZ, &action, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
+    survive_limits();
     if (argc < 2) {
         rlk_help_overview(stderr);
         return RLK_EXIT_USAGE;

@@ -14,7 +14,8 @@
  *
  * Waiting. "May block" below means: sleeps for another session. wait_ms is a
  * wait policy of lock.h. With ROWLOCK_SKIP_LOCKED a call that names one record
- * answers ROWLOCK_NOT_AVAILABLE.
+ * answers ROWLOCK_NOT_AVAILABLE. So does a call whose turn to write does not
+ * come, but with the SQLSTATE RLK_NO_TURN: no record is in the way.
  *
  * Values that go in are already what the column's type holds (record does
  * that); values that come out are as the database stores them. */
@@ -26,6 +27,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "rowlock/record.h"
+
+#define RLK_NO_TURN "55006"
 
 struct rlk_conn; /* an engine's connection; each driver embeds it first */
 

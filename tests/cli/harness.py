@@ -230,8 +230,21 @@ def left(text):
 
 def send(request, body, status=200, **headers):
     """An answer for serve()."""
+    send_head(request, body, status, **headers)
+    request.wfile.write(body)
+
+
+def send_in_two(request, body, at, rest, **headers):
+    """The body up to a place, and what is behind it once rest is set."""
+    send_head(request, body, 200, **headers)
+    request.wfile.write(body[:at])
+    request.wfile.flush()
+    if rest.wait(LIMIT):
+        request.wfile.write(body[at:])
+
+
+def send_head(request, body, status, **headers):
     request.send_response(status)
     for name, value in {"Content_Length": str(len(body)), **headers}.items():
         request.send_header(name.replace("_", "-"), value)
     request.end_headers()
-    request.wfile.write(body)

@@ -9,7 +9,7 @@ import signal
 import threading
 import unittest
 
-from harness import LIMIT, PROGRAM, Program, environment, send
+from harness import PROGRAM, Program, environment, send_in_two
 from test_sync import SyncTest
 
 DIE_AT = os.environ.get("DIE_AT", "die_at")
@@ -112,15 +112,8 @@ class Middle(SyncTest):
         return definition
 
     def answer(self, request):
-        half = self.body.index(b'{"code": "c1100"')
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(self.body)))
-        request.send_header("Content-Type", "application/x-ndjson")
-        request.end_headers()
-        request.wfile.write(self.body[:half])
-        request.wfile.flush()
-        self.rest.wait(LIMIT)
-        request.wfile.write(self.body[half:])
+        send_in_two(request, self.body, self.body.index(b'{"code": "c1100"'), self.rest,
+                    Content_Type="application/x-ndjson")
 
     def start_in_the_middle(self, definition):
         """A run that has committed 1,000 records and waits for more."""

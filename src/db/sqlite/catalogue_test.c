@@ -61,7 +61,8 @@ test_table__refuses_what_has_no_records_to_lock(void **state)
     } cases[] = {
         {"none", ROWLOCK_UNDEFINED, "no such table: \"none\""},
         {"v", ROWLOCK_UNSUPPORTED, "\"v\" is a view, not a table"},
-        {"ft", ROWLOCK_UNSUPPORTED, "\"ft\" is a virtual, not a table"},
+        {"ft", ROWLOCK_UNSUPPORTED,
+         "\"ft\" is a virtual table, not an ordinary one"},
         {"ft_data", ROWLOCK_UNSUPPORTED, "\"ft_data\" is a shadow"},
         {"plain", ROWLOCK_UNSUPPORTED, "table \"plain\" has no primary key"},
         {"sqlite_schema", ROWLOCK_UNSUPPORTED, "system table"},

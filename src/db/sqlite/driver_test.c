@@ -167,6 +167,34 @@ test_rollback__leaves_nothing(void **state)
     fixture_done(&f);
 }
 
+/* Moved away, and another one put in its place: what was open stays so. */
+static void
+test_moved_database__is_not_written_to(void **state)
+{
+    (void)state;
+    fixture_init(&f, items);
+    struct rlk_conn *a = connect_to(&f);
+    struct path moved = folder_file(&f.folder, "moved.db");
+    begin(a);
+    assert_int_equal(fetch(a, "item", ID(1), ROWLOCK_UPDATE, 0, 0), 0);
+    check(rename(f.path.text, moved.text) == 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(save(a, "item", 0, "n", ID(11), 0),
+                         ROWLOCK_CONNECTION);
+        assert_string_equal(last.sqlstate, "08006");
+        assert_non_null(strstr(last.message, "was moved or replaced"));
+        a->driver->rollback_to(a, 0);
+        write_file(f.path.text, "");
+    }
+    check(rename(moved.text, f.path.text) == 0);
+    assert_int_equal(fetch(a, "item", ID(1), ROWLOCK_UPDATE, 0, 0), 0);
+    assert_int_equal(save(a, "item", 0, "n", ID(11), 0), 0);
+    commit(a);
+    assert_string_equal(look(&f, "SELECT n FROM item WHERE id = 1"), "11");
+    hang_up(a);
+    fixture_done(&f);
+}
+
 static void
 test_constraint__is_named_by_its_sqlstate_and_columns(void **state)
 {
@@ -727,6 +755,7 @@ main(void)
         TEST(test_open__takes_a_path_verbatim),
         TEST(test_write__answers_the_record_as_stored),
         TEST(test_rollback__leaves_nothing),
+        TEST(test_moved_database__is_not_written_to),
         TEST(test_constraint__is_named_by_its_sqlstate_and_columns),
         TEST(test_null_primary_key__is_refused),
         TEST(test_select__filters_orders_and_pages),

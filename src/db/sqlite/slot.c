@@ -51,21 +51,52 @@ begin_immediate(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
     return rc;
 }
 
+/* No record is in the way, but the turn to write did not come. */
+static int
+no_turn(int rc, rowlock_error *err)
+{
+    if (rc == ROWLOCK_NOT_AVAILABLE)
+        rlk_sqlstate(err, RLK_NO_TURN);
+    return rc;
+}
+
+/* A file that was moved, deleted or replaced is still written to: by nobody
+ * but us. */
+static int
+check_place(struct rlk_sqlite *c, rowlock_error *err)
+{
+    const char *path = sqlite3_db_filename(c->db, "main");
+    int moved = 0;
+    sqlite3_file_control(c->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (!moved)
+        return 0;
+    rlk_fail(err, ROWLOCK_CONNECTION, "database \"%s\" was moved or replaced",
+             path);
+    rlk_detail(err, "Nobody would find what is written to the old file.");
+    rlk_hint(err, "Open a new session; never delete or move the file while "
+                  "programs use the database.");
+    return ROWLOCK_CONNECTION;
+}
+
 /* The slot is no record: NOWAIT waits for a commit that is under way. */
 static int
 take_slot(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
 {
     if (wait_ms < 0)
         wait_ms = (int32_t)rlk_sqlite_patience(wait_ms);
-    RLK_TRY(rlk_sqlite_take(c, &slot, ROWLOCK_UPDATE, wait_ms, err));
-    int rc = begin_immediate(c, wait_ms, err);
+    int rc = rlk_sqlite_take(c, &slot, ROWLOCK_UPDATE, wait_ms, err);
+    if (rc)
+        return no_turn(rc, err);
+    rc = begin_immediate(c, wait_ms, err);
     if (rc) {
         rowlock_locks_drop(c->locks, &slot);
-        return rc;
+        return no_turn(rc, err);
     }
     c->tx.writing = true;
     c->tx.epoch++;
     rc = rowlock_locks_check(c->locks, err);
+    if (!rc)
+        rc = check_place(c, err);
     if (rc)
         rlk_sqlite_suspend(c);
     return rc;

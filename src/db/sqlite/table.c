@@ -62,8 +62,10 @@ take_kind(struct rlk_reader *r, sqlite3_stmt *s, void *arg)
     if (!type || !name)
         return rlk_out_of_memory(r->err);
     if (strcmp(type, "table") != 0 || strncasecmp(name, "sqlite_", 7) == 0) {
-        rlk_fail(r->err, ROWLOCK_UNSUPPORTED, "\"%s\" is a %s, not a table",
-                 name, strcmp(type, "table") ? type : "system table");
+        bool view = strcmp(type, "view") == 0;
+        rlk_fail(r->err, ROWLOCK_UNSUPPORTED, "\"%s\" is a %s%s", name,
+                 strcmp(type, "table") ? type : "system",
+                 view ? ", not a table" : " table, not an ordinary one");
         rlk_hint(r->err, "Only ordinary tables have records that can be "
                          "locked. Name the table behind it.");
         return ROWLOCK_UNSUPPORTED;

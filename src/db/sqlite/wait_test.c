@@ -399,12 +399,40 @@ test_stranger__that_holds_sqlites_write_lock_is_waited_for(void **state)
                      ROWLOCK_NOT_AVAILABLE);
     assert_string_equal(last.message,
                         "another program holds the database's write lock");
+    assert_string_equal(last.sqlstate, RLK_NO_TURN);
     a->driver->rollback_to(a, 0);
     assert_int_equal(sqlite3_exec(other, "COMMIT", 0, 0, 0), 0);
     assert_int_equal(save(a, "item", 0, "n", ID(11), 20), 0);
     commit(a);
     sqlite3_close(other);
     hang_up(a);
+    fixture_done(&f);
+}
+
+static void
+test_turn__that_a_session_keeps_is_told_from_a_record_that_it_holds(
+    void **state)
+{
+    (void)state;
+    fixture_init(&f, items);
+    struct rlk_conn *a = connect_to(&f), *b = connect_to(&f);
+    begin(a);
+    begin(b);
+    assert_int_equal(fetch(b, "item", ID(2), ROWLOCK_UPDATE, 0, 1), 0);
+    assert_int_equal(save(b, "item", 1, "n", ID(21), 20), 0);
+    assert_int_equal(fetch(a, "item", ID(2), ROWLOCK_UPDATE, 20, 0),
+                     ROWLOCK_NOT_AVAILABLE);
+    assert_string_equal(last.sqlstate, "55P03");
+    a->driver->rollback_to(a, 0);
+    assert_int_equal(fetch(a, "item", ID(1), ROWLOCK_UPDATE, 20, 0), 0);
+    assert_int_equal(save(a, "item", 0, "n", ID(11), 20),
+                     ROWLOCK_NOT_AVAILABLE);
+    assert_string_equal(last.sqlstate, RLK_NO_TURN);
+    a->driver->rollback_to(a, 0);
+    commit(b);
+    commit(a);
+    hang_up(a);
+    hang_up(b);
     fixture_done(&f);
 }
 
@@ -576,6 +604,8 @@ main(void)
         TEST(test_replay__that_meets_a_strangers_change_is_refused),
         TEST(test_side_effect__on_a_held_record_waits_without_the_slot),
         TEST(test_stranger__that_holds_sqlites_write_lock_is_waited_for),
+        TEST(
+            test_turn__that_a_session_keeps_is_told_from_a_record_that_it_holds),
         TEST(test_cancel__ends_a_wait_and_leaves_the_session_usable),
         TEST(test_cancel__ends_a_wait_for_a_stranger),
         TEST(test_cancel__while_nothing_runs_is_answered_once),
