@@ -18,6 +18,7 @@
 #include "cli/summary.h"
 #include "cli/target.h"
 #include "cli/told.h"
+#include "front/front.h"
 #include "sync/sync.h"
 
 enum { LEFT_SHOWN = 20 };
@@ -69,6 +70,14 @@ open_target(const struct rlk_definition *d, bool make, rowlock_db **ret,
     rlk_interrupt_watch(leave, s);
     *ret = s->target.db;
     return 0;
+}
+
+static int
+open_look(const struct rlk_definition *d, rowlock_db **ret, void *arg,
+          rowlock_error *err)
+{
+    (void)arg;
+    return rlk_front_look(d->database.text, NULL, ret, err);
 }
 
 static void
@@ -269,6 +278,7 @@ run(struct import *s)
         rlk_progress_note_wait, rlk_progress_note_pages, &s->progress};
     struct rlk_sync_options o = {
         .open_target = open_target,
+        .open_look = open_look,
         .on_target = begin_history,
         .on_left = take_left,
         .on_progress = take_progress,

@@ -149,6 +149,13 @@ struct rlk_set { /* a column's new value */
     rowlock_value value;
 };
 
+/* How far commits have come. Equal twice: nobody has committed in between, so
+ * that a read then and a read now see the same. */
+struct rlk_mark {
+    uint32_t others; /* changes with other sessions' commits; 0: not known */
+    uint32_t own;    /* counts this session's own that wrote */
+};
+
 /* What is about to be written: old is NULL for a new record, set is NULL for
  * a delete. */
 struct rlk_write {
@@ -281,11 +288,10 @@ struct rlk_driver {
      * answers other than 0: nobody else's write came in between, so what was
      * read then is still the newest version. NULL: assume the worst. */
     uint64_t (*write_epoch)(struct rlk_conn *c);
-    /* A number other than 0: equal twice means that nobody, this session
-     * included, has committed in between, so that a read then and a read now
-     * see the same. 0: cannot be told. Works in and outside a write
-     * transaction. NULL: as 0. */
-    int (*commit_mark)(struct rlk_conn *c, uint64_t *ret, rowlock_error *err);
+    /* What a read would see now. Works in and outside a write transaction.
+     * NULL: cannot be told. */
+    int (*commit_mark)(struct rlk_conn *c, struct rlk_mark *ret,
+                       rowlock_error *err);
     /* As insert(), or lock_row() and update(), with NOWAIT, where write_epoch()
      * and commit_mark() prove that w->old is what is there: so it need not be
      * compared. */

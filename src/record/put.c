@@ -20,9 +20,9 @@ epoch(const rowlock_db *db)
 }
 
 static int
-commit_mark(rowlock_db *db, uint64_t *ret, rowlock_error *err)
+commit_mark(rowlock_db *db, struct rlk_mark *ret, rowlock_error *err)
 {
-    *ret = 0;
+    *ret = (struct rlk_mark){0, 0};
     return db->driver->commit_mark ? db->driver->commit_mark(db->conn, ret, err)
                                    : 0;
 }
@@ -41,23 +41,22 @@ rlk_block_lookup(rowlock_block *b, const struct rlk_lookup *look,
 }
 
 static int
-start_write(rowlock_db *db, uint64_t mark, bool *ret_current,
-            rowlock_error *err)
+start_write(rowlock_db *db, struct rlk_mark *ret_mark, rowlock_error *err)
 {
-    uint64_t now;
     RLK_TRY(db->driver->start_write(db->conn, ROWLOCK_NOWAIT, err));
-    RLK_TRY(commit_mark(db, &now, err));
-    *ret_current = mark && mark == now && epoch(db) && db->driver->put;
-    db->trusted_in = *ret_current ? epoch(db) : 0;
+    RLK_TRY(commit_mark(db, ret_mark, err));
+    db->trusted_in = db->driver->put ? epoch(db) : 0;
+    if (!db->trusted_in)
+        ret_mark->others = 0;
     return 0;
 }
 
 int
-rlk_block_start_write(rowlock_block *b, uint64_t mark, bool *ret_current,
+rlk_block_start_write(rowlock_block *b, struct rlk_mark *ret_mark,
                       rowlock_error *err)
 {
     RLK_TRY(rlk_block_enter(b, err));
-    return rlk_block_leave(b, start_write(b->db, mark, ret_current, err), err);
+    return rlk_block_leave(b, start_write(b->db, ret_mark, err), err);
 }
 
 int

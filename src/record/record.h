@@ -31,7 +31,7 @@ struct rlk_lookup {
      * is NULL. */
     const struct rlk_match *keys;
     size_t n_keys;
-    uint64_t *ret_mark; /* NULL, or gets what rlk_block_start_write() wants */
+    struct rlk_mark *ret_mark; /* NULL, or: as a read before it saw it */
 };
 /* Looks keys up in one snapshot, without locks. *ret is the caller's;
  * ret_found[i]: the position of key i's record in it, or -1. */
@@ -49,9 +49,10 @@ typedef int rlk_guard(rowlock_db *db, const struct rlk_write *write, void *arg,
                       rowlock_error *err);
 /* ---- writing what a look saw, without looking again: put.c ---- */
 
-/* Starts the block's write transaction. *ret_current: what the look with this
- * mark saw (in an earlier block) is still the newest version. */
-int rlk_block_start_write(rowlock_block *b, uint64_t mark, bool *ret_current,
+/* Starts the block's write transaction; *ret_mark: as it is in it. If it is the
+ * mark of a look in an earlier block, what that saw is the newest version, and
+ * rlk_block_put() may be used. */
+int rlk_block_start_write(rowlock_block *b, struct rlk_mark *ret_mark,
                           rowlock_error *err);
 
 /* Checks now what the schema leaves to the commit: see driver.h. */

@@ -39,9 +39,8 @@ rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
     return 0;
 }
 
-/* Those that are open and that nobody was seen to hold. */
-static size_t
-choose_todo(struct rlk_batch *b)
+size_t
+rlk_batch_choose(struct rlk_batch *b)
 {
     b->n_todo = 0;
     for (size_t i = 0; i < b->n; i++)
@@ -119,7 +118,7 @@ follow_up_all(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
 static int
 run_rounds(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
 {
-    for (int i = 0; i < ROUNDS && choose_todo(b); i++) {
+    for (int i = 0; i < ROUNDS && (b->ahead || rlk_batch_choose(b)); i++) {
         RLK_TRY(rlk_batch_look(b, w, err));
         RLK_TRY(rlk_batch_write(b, w, ROWLOCK_NOWAIT, err));
     }
@@ -145,6 +144,7 @@ rlk_batch_reset(struct rlk_batch *b)
     rlk_rows_done(&b->rows);
     rlk_arena_reset(&b->arena);
     b->n = b->n_written = 0;
+    b->ahead = false;
 }
 
 void

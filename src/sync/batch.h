@@ -6,6 +6,7 @@
 
 #include <signal.h>
 
+#include "sync/ahead.h"
 #include "sync/item.h"
 #include "sync/seen.h"
 
@@ -17,8 +18,9 @@ struct rlk_work { /* what all batches of a run share */
     const struct rlk_plan *plan;
     rowlock_db *db;
     struct rlk_seen seen; /* local records met */
-    int64_t patience_ms;  /* left of locks.total */
-    int64_t free_at_ms;   /* before that, others have the writer */
+    struct rlk_ahead ahead;
+    int64_t patience_ms; /* left of locks.total */
+    int64_t free_at_ms;  /* before that, others have the writer */
     const volatile sig_atomic_t *cancelled; /* may be NULL, as those below */
     const volatile sig_atomic_t *ending;    /* see sync.h */
     volatile sig_atomic_t *waits;
@@ -43,7 +45,9 @@ struct rlk_batch {
     size_t n_order;
     struct rlk_rows rows; /* of this look: the hits */
     struct rlk_rows made; /* the last new record */
-    uint64_t mark;        /* of this look: see rlk_block_start_write() */
+    struct rlk_mark mark; /* of this look */
+    bool trusted;         /* this batch has changed no key since */
+    bool ahead;           /* it was made ahead, and is yet to be taken */
     struct rlk_seen round;
 };
 
@@ -69,11 +73,22 @@ void rlk_batch_done(struct rlk_batch *b);
  * rejected, unchanged or in conflict, or stand in b->order to be written. */
 int rlk_batch_look(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err);
 
+/* The same ahead of its turn, on the reading thread: what follows from it is
+ * left to rlk_batch_look(). On failure nothing was done. */
+int rlk_batch_look_ahead(struct rlk_batch *b, struct rlk_work *w,
+                         rowlock_error *err);
+
 /* Ends it in conflict: another remote record has its local record. */
 int rlk_batch_end_second(struct rlk_batch *b, struct rlk_item *item,
                          rowlock_error *err);
 /* A name for the record that match key k means; and one that grows. */
 uint64_t rlk_key_name(const struct rlk_match *key, size_t k);
+/* Remembers that a write of item touches its record and, unless only_record,
+ * its keys. */
+bool rlk_item_touch(const struct rlk_item *item, bool only_record,
+                    const struct rlk_plan *plan, struct rlk_ahead *a);
+/* Those that are open and that nobody was seen to hold, into b->todo. */
+size_t rlk_batch_choose(struct rlk_batch *b);
 uint64_t rlk_name_add(uint64_t name, const void *bytes, size_t len);
 uint64_t rlk_name_value(uint64_t name, rowlock_value v);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BATCHES = 3, SLICE_MS = 50 /* how soon an interrupt is seen */ };
+enum { BATCHES = 4, SLICE_MS = 50 /* how soon an interrupt is seen */ };
 
 struct rlk_feed {
     struct rlk_feed_options o;
@@ -22,8 +22,10 @@ struct rlk_feed {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
     const struct rlk_plan *plan;
-    size_t n_full, first;     /* full batches, from ring[first] on */
-    bool lent;                /* the caller has ring[first] */
+    size_t n_full, first; /* full batches, from ring[first] on */
+    bool lent;            /* the caller has ring[first] */
+    size_t n_looked;      /* from ring[first] on, those that were looked up */
+    bool looking;         /* the thread is at the next */
     enum rlk_read first_read; /* once has_first */
     bool has_first, ended;
     int rc;
@@ -71,19 +73,56 @@ wait_for_plan(struct rlk_feed *f)
     return plan;
 }
 
+static struct rlk_batch *
+batch_at(const struct rlk_feed *f, size_t i)
+{
+    return f->ring[(f->first + i) % BATCHES];
+}
+
+/* Looks up the next batch that was not, if there is one; called with the lock,
+ * which is given back meanwhile. */
+static bool
+look_ahead(struct rlk_feed *f)
+{
+    rowlock_error failure;
+    if (f->n_looked == 0 && f->lent)
+        f->n_looked = 1;
+    if (!f->o.look || f->n_looked >= f->n_full || is_stopped(f))
+        return false;
+    struct rlk_batch *b = batch_at(f, f->n_looked);
+    f->looking = true;
+    pthread_mutex_unlock(&f->lock);
+    (void)f->o.look(b, f->o.look_arg, &failure);
+    pthread_mutex_lock(&f->lock);
+    f->looking = false;
+    f->n_looked++;
+    pthread_cond_broadcast(&f->changed);
+    return true;
+}
+
 /* A batch that is free, emptied; NULL when the feed is closed. */
 static struct rlk_batch *
 wait_for_room(struct rlk_feed *f)
 {
     pthread_mutex_lock(&f->lock);
     while (f->n_full == BATCHES && !is_stopped(f))
-        pthread_cond_wait(&f->changed, &f->lock);
-    struct rlk_batch *b =
-        is_stopped(f) ? NULL : f->ring[(f->first + f->n_full) % BATCHES];
+        if (!look_ahead(f))
+            pthread_cond_wait(&f->changed, &f->lock);
+    struct rlk_batch *b = is_stopped(f) ? NULL : batch_at(f, f->n_full);
     pthread_mutex_unlock(&f->lock);
     if (b)
         rlk_batch_reset(b);
     return b;
+}
+
+/* All is read. */
+static void
+look_at_the_rest(struct rlk_feed *f)
+{
+    pthread_mutex_lock(&f->lock);
+    while (look_ahead(f))
+        ;
+    pthread_mutex_unlock(&f->lock);
 }
 
 static void
@@ -138,6 +177,7 @@ fill_batches(struct rlk_feed *f, struct rlk_remote *remote, enum rlk_read what,
         if (has_record(what)) /* the last of a full batch */
             RLK_TRY(rlk_reader_next(f->reader, remote, &what, err));
     }
+    look_at_the_rest(f);
     return 0;
 }
 
@@ -285,6 +325,7 @@ take_back(struct rlk_feed *f)
     f->lent = false;
     f->first = (f->first + 1) % BATCHES;
     f->n_full--;
+    f->n_looked -= f->n_looked > 0;
     pthread_cond_broadcast(&f->changed);
 }
 
@@ -294,7 +335,7 @@ rlk_feed_next(struct rlk_feed *f, struct rlk_batch **ret, rowlock_error *err)
     int rc = 0;
     pthread_mutex_lock(&f->lock);
     take_back(f);
-    while (!f->n_full && !f->ended)
+    while ((!f->n_full && !f->ended) || (f->looking && !f->n_looked))
         wait_a_slice(f);
     f->lent = f->n_full > 0;
     *ret = f->lent ? f->ring[f->first] : NULL;

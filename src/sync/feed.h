@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Reading ahead: a thread of its own reads the source and takes its records
  * apart, a batch after the other, while the caller looks up and writes those
- * before. So two processors share a run.
+ * before. When it is well ahead it looks up, too. So two processors share a
+ * run.
  *
  * The thread touches the reader, the plan and the batch that it fills, and
  * nothing else; a batch is either its or the caller's. */
@@ -18,7 +19,11 @@ struct rlk_feed_options {
     const volatile sig_atomic_t *ending;    /* the same */
     void (*idle)(void *arg); /* NULL, or called by the caller's thread now and
                                 then while the source is waited for */
-    void *arg;
+    void *arg;               /* of idle */
+    /* NULL, or called by the thread when it has no room to read into, with a
+     * batch that waits for its turn. It may fail: then nothing was done. */
+    int (*look)(struct rlk_batch *b, void *arg, rowlock_error *err);
+    void *look_arg;
 };
 
 struct rlk_feed;

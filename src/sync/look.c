@@ -11,6 +11,7 @@
 struct looking {
     struct rlk_batch *b;
     struct rlk_work *w;
+    rowlock_db *db;
 };
 
 /* All live keys of all items in one list; at[]: where each key stands. */
@@ -99,7 +100,7 @@ look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
     const struct rlk_table *t;
     size_t n_match = l->w->plan->d->n_match;
     rlk_rows_done(&b->rows);
-    RLK_TRY(rlk_plan_table(l->w->plan, l->w->db, &t, err));
+    RLK_TRY(rlk_plan_table(l->w->plan, l->db, &t, err));
     size_t most = b->n_todo * n_match;
     struct rlk_match *keys = rlk_arena_alloc(&b->arena, most, sizeof *keys);
     int *at = rlk_arena_alloc(&b->arena, most, sizeof *at);
@@ -107,8 +108,7 @@ look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
     if (!keys || !at || !found)
         return rlk_out_of_memory(err);
     size_t n = gather(b, n_match, keys, at);
-    struct rlk_lookup look = {t, keys, n, &b->mark};
-    b->mark = 0;
+    struct rlk_lookup look = {t, keys, n, l->db == l->w->db ? &b->mark : NULL};
     if (n)
         RLK_TRY(rlk_block_lookup(block, &look, &b->rows, found, err));
     RLK_TRY(decide_all(l, t, at, found, err));
@@ -147,6 +147,17 @@ rlk_key_name(const struct rlk_match *key, size_t k)
     for (size_t i = 0; i < key->n_columns; i++)
         h = rlk_name_value(h, key->columns[i].value);
     return h;
+}
+
+bool
+rlk_item_touch(const struct rlk_item *item, bool only_record,
+               const struct rlk_plan *plan, struct rlk_ahead *a)
+{
+    bool ok = rlk_ahead_touch(a, item->local);
+    for (size_t k = 0; !only_record && ok && k < plan->d->n_match; k++)
+        if (item->keys[k].n_columns)
+            ok = rlk_ahead_touch(a, rlk_key_name(&item->keys[k], k));
+    return ok;
 }
 
 /* Another item of this look goes for the same record: this one waits for the
@@ -217,13 +228,72 @@ put_in_order(struct rlk_batch *b, struct rlk_work *w, struct rlk_item *item,
     return 0;
 }
 
+/* ---- a look that was made ahead ---- */
+
+int
+rlk_batch_look_ahead(struct rlk_batch *b, struct rlk_work *w,
+                     rowlock_error *err)
+{
+    struct looking l = {b, w, w->ahead.db};
+    b->mark = rlk_ahead_published(&w->ahead);
+    if (!b->mark.others)
+        return rlk_fail(err, ROWLOCK_UNSUPPORTED, "too early to look ahead");
+    rlk_batch_choose(b);
+    RLK_TRY(rowlock_atomic(l.db, look_in_block, &l, err));
+    b->ahead = true;
+    return 0;
+}
+
+/* What was written since may be what it was looked up by. */
+static bool
+may_have_changed(const struct rlk_item *item, const struct rlk_batch *b,
+                 const struct rlk_work *w)
+{
+    const struct rlk_ahead *a = &w->ahead;
+    bool missed = item->hit && rlk_ahead_missed(a, b->mark, item->local);
+    for (size_t k = 0; !missed && k < w->plan->d->n_match; k++)
+        missed = item->keys[k].n_columns &&
+                 rlk_ahead_missed(a, b->mark, rlk_key_name(&item->keys[k], k));
+    return missed;
+}
+
+/* False: it is worth nothing any more. Items that may have changed leave
+ * b->todo; they are open, so the next round looks them up. */
+static bool
+take_look(struct rlk_batch *b, const struct rlk_work *w)
+{
+    size_t n = 0;
+    if (!b->ahead || !rlk_ahead_covers(&w->ahead, b->mark))
+        return false;
+    for (size_t i = 0; i < b->n_todo; i++)
+        if (!may_have_changed(b->todo[i], b, w))
+            b->todo[n++] = b->todo[i];
+    b->n_todo = n;
+    b->mark.own = w->ahead.mark.own;
+    return true;
+}
+
+static int
+look_now(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    struct looking l = {b, w, w->db};
+    b->mark = (struct rlk_mark){0, 0};
+    RLK_TRY(rowlock_atomic(w->db, look_in_block, &l, err));
+    if (b->mark.others)
+        rlk_ahead_note(&w->ahead, b->mark);
+    return 0;
+}
+
 int
 rlk_batch_look(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
 {
-    struct looking l = {b, w};
+    bool taken = take_look(b, w);
+    b->ahead = false;
+    b->trusted = true;
     b->n_order = 0;
     rlk_seen_clear(&b->round);
-    RLK_TRY(rowlock_atomic(w->db, look_in_block, &l, err));
+    if (!taken)
+        RLK_TRY(look_now(b, w, err));
     RLK_TRY(end_unchanged(b, w, err));
     for (size_t i = 0; i < b->n_todo; i++)
         RLK_TRY(put_in_order(b, w, b->todo[i], err));

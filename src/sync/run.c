@@ -51,6 +51,13 @@ note_away(struct run *r, int rc, const rowlock_error *failure,
     return rc;
 }
 
+static int
+look_ahead(struct rlk_batch *b, void *arg, rowlock_error *err)
+{
+    struct run *r = arg;
+    return r->work.ahead.db ? rlk_batch_look_ahead(b, &r->work, err) : -1;
+}
+
 /* Until it gave its first record, or proved to have none. */
 static int
 open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
@@ -68,6 +75,8 @@ open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
         .reader.watch = r->o->watch,
         .cancelled = r->o->cancelled,
         .ending = r->o->ending,
+        .look = r->o->dry ? NULL : look_ahead,
+        .look_arg = r,
         .batch_records = r->o->batch_records,
         .idle = r->o->on_idle,
         .arg = r->o->arg,
@@ -171,9 +180,22 @@ run_batch(struct run *r, rowlock_error *err)
     return rc ? rc : kept;
 }
 
+/* A second session, which can only look. It may be refused: then nobody looks
+ * ahead. */
+static void
+open_look(struct run *r)
+{
+    rowlock_error failure;
+    if (r->o->open_look &&
+        r->o->open_look(r->d, &r->work.ahead.db, r->o->arg, &failure))
+        r->work.ahead.db = NULL;
+}
+
 static int
 run_batches(struct run *r, rowlock_error *err)
 {
+    if (!r->o->dry)
+        open_look(r);
     rlk_feed_go(r->feed, &r->plan);
     for (;;) {
         RLK_TRY(next_batch(r, err));
@@ -227,6 +249,8 @@ static void
 done(struct run *r)
 {
     rlk_feed_close(r->feed);
+    rowlock_close(r->work.ahead.db);
+    rlk_ahead_done(&r->work.ahead);
     rlk_later_done(&r->later);
     rlk_seen_done(&r->work.seen);
     rlk_dry_done(&r->dry);

@@ -36,6 +36,10 @@ struct rlk_sync_options {
      * missing and the definition says so; else *ret stays NULL then. */
     int (*open_target)(const struct rlk_definition *d, bool make,
                        rowlock_db **ret, void *arg, rowlock_error *err);
+    /* NULL, or answers a second session on the target, which need not be able
+     * to do more than look, for another thread. It becomes the run's. */
+    int (*open_look)(const struct rlk_definition *d, rowlock_db **ret,
+                     void *arg, rowlock_error *err);
     /* Once the target is open, before the source is asked (where the table was
      * made: before the first record is written). fits: the definition fits the
      * table; else the run fails. May be NULL. */

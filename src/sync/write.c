@@ -28,6 +28,7 @@ struct writing {
     const struct rlk_table *table;
     struct rlk_item *item; /* that is being written */
     bool current;          /* the look still says what is there */
+    bool told;             /* what this block touches is told to w->ahead */
     const bool *keyed;     /* of each column: it is part of some key */
     int32_t wait_ms;
     size_t next, end; /* of b->order: this block's */
@@ -199,24 +200,42 @@ note_keyed(const struct rlk_plan *plan, const struct rlk_table *t, bool *keyed,
         }
 }
 
+/* Nobody but us has committed since the look, and we nothing that it could have
+ * seen otherwise. */
+static bool
+is_current(const struct writing *s, struct rlk_mark now)
+{
+    struct rlk_mark seen = s->b->mark;
+    if (s->b->trusted) /* what was written from this batch touches no other */
+        seen.own = s->w->ahead.mark.own;
+    return now.others && now.others == seen.others && now.own == seen.own;
+}
+
 /* Is what the look saw still so? Then records need not be looked for again,
  * one by one, under their locks. Not where triggers may change others. */
 static int
 start_slice(struct writing *s, rowlock_block *block, rowlock_error *err)
 {
     const struct rlk_table *t = s->table;
+    struct rlk_mark now;
     bool plain;
     bool *keyed = rlk_arena_alloc(&s->b->arena, t->n_columns, sizeof *keyed);
     if (!keyed)
         return rlk_out_of_memory(err);
-    s->current = false;
+    s->current = s->told = false;
     s->keyed = keyed;
     note_keyed(s->w->plan, t, keyed, &plain);
     if (!plain || t->has_triggers || s->b->careful ||
         s->wait_ms != ROWLOCK_NOWAIT)
         return 0;
-    RLK_TRY(rlk_block_start_write(block, s->b->mark, &s->current, err));
+    RLK_TRY(rlk_block_start_write(block, &now, err));
     s->since_ms = rlk_now_ms();
+    s->current = is_current(s, now);
+    s->told = now.others != 0;
+    if (s->told) {
+        rlk_ahead_note(&s->w->ahead, now);
+        rlk_ahead_start(&s->w->ahead);
+    }
     return 0;
 }
 
@@ -281,15 +300,20 @@ put_change(struct writing *s, rowlock_block *block, bool *ret_done,
 static int
 write_one(struct writing *s, rowlock_block *block, rowlock_error *err)
 {
-    bool done = false;
-    if (s->current && s->item->verdict == RLK_CREATE)
+    bool done = false, is_new = s->item->verdict == RLK_CREATE;
+    struct rlk_ahead *ahead = &s->w->ahead;
+    if (s->current && is_new)
         RLK_TRY(put_new(s, block, &done, err));
     else if (s->current && s->item->n_sets && !changes_key(s))
         RLK_TRY(put_change(s, block, &done, err));
-    if (done)
-        return 0;
-    s->current = false;
-    return write_item(block, s, err);
+    if (!done) {
+        s->current = s->b->trusted = false;
+        rlk_ahead_touch_all(ahead);
+        return write_item(block, s, err);
+    }
+    return !ahead->db || rlk_item_touch(s->item, !is_new, s->w->plan, ahead)
+               ? 0
+               : rlk_out_of_memory(err);
 }
 
 /* ---- one block ---- */
@@ -432,6 +456,10 @@ run_slice(struct writing *s, rowlock_error *err)
     if (rc && err)
         *err = failure;
     RLK_TRY(rc);
+    if (s->told)
+        rlk_ahead_commit(&s->w->ahead);
+    else
+        rlk_ahead_lose(&s->w->ahead);
     RLK_TRY(end_slice(s, &faulty, err));
     s->b->careful = s->b->careful && faulty;
     return 0;

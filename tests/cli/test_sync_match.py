@@ -37,6 +37,47 @@ class Match(SyncTest):
         self.assertEqual(self.outcome(self.define(("2", "b", "y"))), {"created": 1})
         self.assertEqual(self.rows(), [(1, "1", "a", "x"), (2, "2", "b", "y")])
 
+    def test_two_for_one_far_apart_are_seen_as_if_they_stood_together(self):
+        """Batches are looked up before those ahead of them are written: what
+        such a look missed counts all the same."""
+        def listing(name):
+            records = [(str(n), f"s{n}", name) for n in range(3000)]
+            for k, n in enumerate(range(2993, 0, -7)):
+                again = (str(n), f"s{n}", name if k % 2 else "other")
+                records.insert(min(n + 1 + n * 37 % 1400, len(records)), again)
+            return records
+
+        self.table()
+        for pace in ("polite", "full"):
+            for name, wanted in (("old", {"created": 3000}), ("new", {"updated": 3000})):
+                remote = listing(f"{name} {pace}")
+                others = sum(r[2] == "other" for r in remote)
+                definition = self.define(*remote)
+                definition.write_text(definition.read_text() + f"pace: {pace}\n")
+                self.assertEqual(
+                    self.outcome(definition, status=4),
+                    {**wanted, "unchanged": len(remote) - 3000 - others, "conflicts": others})
+                self.assertEqual(
+                    sorted(row[1:] for row in self.rows()),
+                    sorted((str(n), f"s{n}", f"{name} {pace}") for n in range(3000)))
+            self.query(self.top / "t.db", "DELETE FROM t")
+
+    def test_a_chain_of_renames_far_apart_loses_nothing(self):
+        """Each takes the slug that another gives up, some batches on."""
+        n = 1009  # no multiple of a divisor of 700: all are one chain
+        self.table(*((i + 1, str(i), f"s{i}", "x") for i in range(n)))
+        for column in ("rid", "slug"):
+            self.query(self.top / "t.db", f"CREATE UNIQUE INDEX t_{column} ON t ({column})")
+        remote = [(str(i), f"s{(i + 700) % n}", "x") for i in range(n)]
+        fast = self.define(*remote, match="{keys: [rid, slug], on_disagree: report}")
+        fast.write_text(fast.read_text() + "pace: full\n")
+        done = self.outcome(fast, status=4)
+        self.assertEqual(done, {"conflicts": n})
+        self.query(self.top / "t.db", "UPDATE t SET slug = 'free' WHERE rid = '700'")
+        self.assertEqual(self.outcome(fast), {"updated": n})
+        self.assertEqual(sorted(self.rows()),
+                         sorted((i + 1, str(i), f"s{(i + 700) % n}", "x") for i in range(n)))
+
     def test_another_value_in_a_later_key_is_a_rename(self):
         self.table((1, "1", "a", "x"))
         self.assertEqual(self.outcome(self.define(("1", "b", "x"))), {"updated": 1})

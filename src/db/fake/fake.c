@@ -192,10 +192,11 @@ write_epoch(struct rlk_conn *c)
 }
 
 static int
-commit_mark(struct rlk_conn *c, uint64_t *ret, rowlock_error *err)
+commit_mark(struct rlk_conn *c, struct rlk_mark *ret, rowlock_error *err)
 {
+    const struct fake *f = fake_of(c);
     (void)err;
-    *ret = fake_of(c)->commits + 1;
+    *ret = (struct rlk_mark){f->strangers + 1, f->commits};
     return 0;
 }
 

@@ -47,7 +47,7 @@ struct fake {
     void *on_wait_arg;
     bool lose_next, lost, cancelled;
     uint64_t epoch, last_epoch;
-    uint64_t commits; /* strangers' too */
+    uint32_t commits, strangers; /* own commits that wrote, and others' */
     int64_t last_key;
     struct rlk_buf trace, shown;
 };

@@ -122,7 +122,7 @@ rlk_fake_put(struct rlk_conn *c, const char *table, const rowlock_value *values)
     rowlock_value key = values[f->tables[t]->primary_key[0]];
     if (key.type == ROWLOCK_INT && key.u.i > f->last_key)
         f->last_key = key.u.i;
-    f->commits++;
+    f->strangers++;
     fake_append(&f->now.rows[t], values, f->tables[t]->n_columns);
     for (size_t i = 0; i < f->depth; i++)
         fake_append(&f->saved[i].rows[t], values, f->tables[t]->n_columns);
@@ -134,7 +134,7 @@ rlk_fake_change(struct rlk_conn *c, const char *table, size_t row,
 {
     struct fake *f = fake_of(c);
     size_t t = fake_table_at(f, table);
-    f->commits++;
+    f->strangers++;
     fake_replace(&f->now.rows[t], row, column, value);
     for (size_t i = 0; i < f->depth; i++)
         fake_replace(&f->saved[i].rows[t], row, column, value);

@@ -342,13 +342,13 @@ write_epoch(struct rlk_conn *conn)
 /* data_version tells others' commits only. Inside a transaction it is that of
  * its snapshot. */
 static int
-commit_mark(struct rlk_conn *conn, uint64_t *ret, rowlock_error *err)
+commit_mark(struct rlk_conn *conn, struct rlk_mark *ret, rowlock_error *err)
 {
     struct rlk_sqlite *c = rlk_sqlite_of(conn);
     int64_t others;
     RLK_TRY(rlk_sqlite_ready(c, err));
     RLK_TRY(rlk_sqlite_ask(c, RLK_OP_DATA_VERSION, &others, err));
-    *ret = (uint64_t)others << 32 | c->commits;
+    *ret = (struct rlk_mark){(uint32_t)others, c->commits};
     return 0;
 }
 

@@ -427,10 +427,10 @@ test_lookup__of_many_keys_finds_what_one_by_one_finds(void **state)
 static uint64_t
 mark_of(struct rlk_conn *c)
 {
-    uint64_t mark = 0;
+    struct rlk_mark mark = {0, 0};
     assert_int_equal(c->driver->commit_mark(c, &mark, &last), 0);
-    assert_true(mark);
-    return mark;
+    assert_true(mark.others);
+    return (uint64_t)mark.others << 32 | mark.own;
 }
 
 static void
