@@ -152,6 +152,16 @@ fits(const struct rlk_column *c, const struct rlk_member *m)
            (values == 0 || m->misfits[c->type] * 2 < values);
 }
 
+/* What a text column holds that its engine has no type for; NULL: text. UUIDs
+ * have dashes, and a column of 32 characters, as Django makes it, has no room
+ * for them. */
+static const char *
+held_by(const struct rlk_column *c, const struct rlk_member *m)
+{
+    bool uuids = rlk_member_values(m) && !m->misfits[RLK_TYPE_UUID];
+    return uuids && c->type == RLK_TYPE_TEXT && c->length == 32 ? "uuid" : NULL;
+}
+
 /* "remote_id", "external id", "wp_id", "source_uuid": another's id. */
 static bool
 holds_remote_id(const char *column)
@@ -268,11 +278,13 @@ add_pairs(struct rlk_drafting *g)
         columns[i] = !may_be_filled(t, i);
     while (find_pair(g, columns, members, &pair)) {
         const struct rlk_column *goal = &t->columns[pair.column];
+        const struct rlk_member *from = &g->survey.members[pair.member];
         columns[pair.column] = members[pair.member] = true;
         g->fields[g->n_fields++] =
             (struct rlk_draft_field){.column = goal->name,
-                                     .from = &g->survey.members[pair.member],
-                                     .goal = goal};
+                                     .from = from,
+                                     .goal = goal,
+                                     .type = held_by(goal, from)};
     }
     for (uint32_t i = 0; i < t->n_columns; i++)
         if (!columns[i] && g->n_fields < RLK_SURVEY_MEMBERS &&

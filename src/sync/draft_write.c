@@ -62,7 +62,7 @@ add_warnings(const struct rlk_drafting *g, const struct rlk_draft_field *f,
         rlk_buf_format(text, "; %zu of %zu do not fit %s", misfits,
                        g->survey.records,
                        c->declared[0] ? c->declared : "the column");
-    if (c && c->length && m->longest > c->length)
+    if (c && c->length && m->longest > c->length && !f->type)
         rlk_buf_format(text, "; up to %zu characters, too many", m->longest);
     if (c && c->not_null && missing + nulls)
         rlk_buf_format(text, "; NOT NULL, and %zu of %zu have none",

@@ -12,7 +12,7 @@ struct rlk_draft_field {
     const char *column;
     const struct rlk_member *from;
     const struct rlk_column *goal; /* of a table that is there; else NULL */
-    const char *type;              /* of a new table: NULL is text */
+    const char *type;              /* that is said; NULL: none */
     bool slug;                     /* it is made one of */
     bool key;                      /* in match */
 };

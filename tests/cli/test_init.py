@@ -262,6 +262,17 @@ class ExistingTable(InitTest):
         self.assertIn("columns that are left alone: at\n", text)
         self.assertIn('#   /at  "soon"\n', text)
 
+    def test_uuids_lose_their_dashes_where_there_is_no_room_for_them(self):
+        """Django's UUIDField is char(32) on SQLite."""
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, remote_id char(32) UNIQUE, name)")
+        self.write("t.json", json.dumps([{"id": f"0f14d0ab-9605-4A62-a9e4-5ed26688389{n}",
+                                          "name": "x"} for n in range(3)]))
+        self.assertRegex(self.draft("t.json", "app.db", "t"),
+                         r"(?m)^  remote_id: \{from: /id, type: uuid\}  # \"[^\"]+\"$")
+        self.run_draft(3)
+        self.assertEqual(self.query(self.top / "app.db", "SELECT remote_id FROM t WHERE id = 1"),
+                         [("0f14d0ab96054a62a9e45ed266883890",)])
+
     def test_a_composite_unique_index_is_a_key(self):
         self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, site TEXT, code TEXT, name TEXT, "
                       "UNIQUE (site, code))")
