@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import os
+import shutil
 
 from harness import TOOLS, ToolTest
 
@@ -68,6 +69,17 @@ class Install(ToolTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("  sudo apt-get update\n", done.stdout)
         self.assertNotIn("install", done.stdout.splitlines()[-1])
+
+    def test_npm_is_installed_where_there_is_none(self):
+        self.fake("npm", "exit 1")
+        self.assertEqual(self.install("data", MISSING="npm", UID_IS="0").returncode, 0)
+        self.assertEqual(self.calls(), [])
+        (self.top / "bin/npm").unlink()
+        for tool in ("sh", "sed", "grep", "sort", "tr", "cat", "env", "rm"):
+            os.symlink(shutil.which(tool), self.top / "bin" / tool)
+        done = self.install("data", MISSING="npm", UID_IS="0", PATH=f"{self.top}/bin")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(self.calls(), ["-y -q install --no-install-recommends npm"])
 
     def test_a_failed_installation_fails(self):
         self.fake("apt-get", "exit 100")
