@@ -24,6 +24,10 @@ LIMIT = 60
 NOBODY = 65534
 PROGRAM = os.environ.get("ROWLOCK", "rowlock")
 
+# `nohup make test` ignores it, which programs inherit; what is caught they do not.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
+
 
 def environment(**more):
     """This one, with more: for env=."""
