@@ -432,6 +432,7 @@ struct rlk_sqlite {
     struct rlk_sqlite_tx tx;
     struct rlk_sqlite_effects effects;
     struct rlk_keylist keylist;
+    struct rlk_arena names; /* of the last rlk_sqlite_lock_keys() */
 };
 
 /* False in a forked child, where the handle must not be used. */

@@ -246,6 +246,7 @@ free_memory(struct rlk_sqlite *c)
     rlk_free(c->effects.blocked);
     rlk_free(c->effects.scratch);
     rlk_arena_done(&c->effects.arena);
+    rlk_arena_done(&c->names);
     rlk_free(c);
 }
 

@@ -102,6 +102,24 @@ normalise(struct rlk_sqlite *c, const struct rlk_table *t, uint32_t column,
     return fold_text(t->columns[column].collation, arena, v, err);
 }
 
+/* "a,b": in the order of the set. */
+static int
+name_columns(const struct rlk_table *t, const struct rlk_set *set, size_t n,
+             struct rlk_arena *arena, const char **ret, rowlock_error *err)
+{
+    struct rlk_buf columns RLK_AUTOBUF = {0};
+    *ret = t->columns[set[0].column].name;
+    if (n == 1)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        rlk_buf_text(&columns, i ? "," : "");
+        rlk_buf_text(&columns, t->columns[set[i].column].name);
+    }
+    *ret = columns.failed ? NULL
+                          : rlk_arena_copy(arena, columns.ptr, columns.len);
+    return *ret ? 0 : rlk_out_of_memory(err);
+}
+
 /* *ret_any: false for a key with a NULL, which matches nothing. */
 static int
 name_key(struct rlk_sqlite *c, const struct rlk_table *t,
@@ -109,13 +127,13 @@ name_key(struct rlk_sqlite *c, const struct rlk_table *t,
          struct key_name *ret, bool *ret_any, rowlock_error *err)
 {
     size_t n = key->n_columns;
-    struct rlk_buf columns RLK_AUTOBUF = {0};
     struct rlk_set *set = rlk_arena_alloc(arena, n, sizeof *set);
     ret->values = rlk_arena_alloc(arena, n, sizeof *ret->values);
     if (!set || !ret->values)
         return rlk_out_of_memory(err);
     memcpy(set, key->columns, n * sizeof *set);
-    qsort(set, n, sizeof *set, by_column);
+    if (n > 1)
+        qsort(set, n, sizeof *set, by_column);
     ret->n_values = n;
     for (size_t i = 0; i < n; i++) {
         const struct rlk_column *column = &t->columns[set[i].column];
@@ -123,16 +141,11 @@ name_key(struct rlk_sqlite *c, const struct rlk_table *t,
             return 0;
         ret->values[i] = set[i].value;
         RLK_TRY(normalise(c, t, set[i].column, arena, &ret->values[i], err));
-        rlk_buf_text(&columns, i ? "," : "");
-        rlk_buf_text(&columns, column->name);
         if (!is_foldable(column->collation))
             ret->n_values = 0; /* one lock for all values */
     }
-    ret->columns = rlk_arena_copy(arena, columns.ptr, columns.len);
-    if (columns.failed || !ret->columns)
-        return rlk_out_of_memory(err);
     *ret_any = true;
-    return 0;
+    return name_columns(t, set, n, arena, &ret->columns, err);
 }
 
 static int
@@ -200,9 +213,7 @@ rlk_sqlite_lock_keys(struct rlk_conn *conn, const struct rlk_table *t,
                      int32_t wait_ms, rowlock_error *err)
 {
     struct rlk_sqlite *c = rlk_sqlite_of(conn);
-    struct rlk_arena arena = {0};
     RLK_TRY(rlk_sqlite_ready(c, err));
-    int rc = name_and_take(c, t, keys, n_keys, wait_ms, &arena, err);
-    rlk_arena_done(&arena);
-    return rc;
+    rlk_arena_reset(&c->names);
+    return name_and_take(c, t, keys, n_keys, wait_ms, &c->names, err);
 }
