@@ -115,8 +115,8 @@ name_columns(const struct rlk_table *t, const struct rlk_set *set, size_t n,
         rlk_buf_text(&columns, i ? "," : "");
         rlk_buf_text(&columns, t->columns[set[i].column].name);
     }
-    *ret = columns.failed ? NULL
-                          : rlk_arena_copy(arena, columns.ptr, columns.len);
+    *ret =
+        columns.failed ? NULL : rlk_arena_copy(arena, columns.ptr, columns.len);
     return *ret ? 0 : rlk_out_of_memory(err);
 }
 
