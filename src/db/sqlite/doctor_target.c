@@ -139,7 +139,7 @@ duplicates_sql(const struct target *t, size_t key, bool counted)
 static int
 count_duplicates(const struct target *t, size_t key, int *ret)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     char *sql = duplicates_sql(t, key, true);
     int rc = sql ? prepare(t, sql, &s) : rlk_out_of_memory(t->err);
     sqlite3_free(sql);
