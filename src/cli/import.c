@@ -232,7 +232,7 @@ print_summary(struct import *s, int status, const rowlock_error *err)
         .began_us = s->o->again ? s->began_us : 0,
     };
     summary.is_unread = unchanged_since(s, &summary.since_us);
-    if (!s->o->json && (!err || s->report.records))
+    if (!s->o->json && (!err || s->report.records || s->o->again))
         rlk_summary_print(&summary, err);
     if (s->o->json)
         rlk_summary_json(&s->output.buf, &summary, err);

@@ -38,14 +38,18 @@ print_counts(const struct rlk_sync_report *r)
 }
 
 static void
-print_records(const struct rlk_summary *s)
+print_records(const struct rlk_summary *s, const rowlock_error *err)
 {
+    const char *how = !err                             ? ""
+                      : err->code == ROWLOCK_CANCELLED ? "interrupted after "
+                                                       : "failed after ";
     char records[RLK_COUNT_TEXT], rate[RLK_COUNT_TEXT];
     uint64_t n = s->report->records;
     rlk_count_print(n, records);
     rlk_count_print(s->seconds > 0 ? (uint64_t)((double)n / s->seconds) : 0,
                     rate);
-    printf("%s record%s in %.2f s", records, n == 1 ? "" : "s", s->seconds);
+    printf("%s%s record%s in %.2f s", how, records, n == 1 ? "" : "s",
+           s->seconds);
     if (n)
         printf(" (%s a second", rate);
     rlk_count_print(s->pages, records);
@@ -53,7 +57,8 @@ print_records(const struct rlk_summary *s)
         printf("%s%s page%s", n ? ", " : " (", records,
                s->pages == 1 ? "" : "s");
     printf("%s\n", n || s->pages ? ")" : "");
-    print_counts(s->report);
+    if (!err || n)
+        print_counts(s->report);
 }
 
 static void
@@ -105,7 +110,7 @@ rlk_summary_print(const struct rlk_summary *s, const rowlock_error *err)
                "the same\n",
                text);
     } else
-        print_records(s);
+        print_records(s, err);
     if (s->dry)
         printf("dry run: %s\n", s->report->created || s->report->updated
                                     ? "nothing was written; this would be done"

@@ -302,6 +302,12 @@ class Speech(SyncTest):
         self.assertIn("cut off", line["error"]["message"])
         self.assertIn("cut off", done.stderr)
 
+    def test_the_summary_of_a_run_that_failed_says_so(self):
+        definition = self.small(json.dumps([{"code": f"c{i}"} for i in range(600)])[:-1])
+        lines = self.sync(definition, status=1).stdout.splitlines()
+        self.assertRegex(lines[0], r"^t: failed after 500 records in \d+\.\d\d s \(")
+        self.assertEqual(lines[1], "  + created    500")
+
     def test_no_progress_without_a_terminal(self):
         definition = self.small([{"code": f"c{i}"} for i in range(2000)])
         self.assertEqual(self.sync(definition).stderr, "")

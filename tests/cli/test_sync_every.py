@@ -108,6 +108,14 @@ class Runs(EveryTest):
         self.stop(program)
         self.assertRegex(program.out, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  t: 1 record in ")
 
+    def test_a_failed_run_says_when_too(self):
+        (self.top / "t.json").unlink()
+        program = self.every(RARELY)
+        program.wait_for_out("\n")
+        self.stop(program)
+        self.assertRegex(program.out, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  t: failed after 0 records "
+                                      r"in \d+\.\d\d s\n$")
+
     def test_the_journal_has_the_time_already(self):
         reading, writing = os.pipe()
         at = os.fstat(writing)
