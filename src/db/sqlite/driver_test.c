@@ -393,16 +393,21 @@ test_lookup__of_many_keys_finds_what_one_by_one_finds(void **state)
         rowlock_value text = rowlock_text(texts[i % 7]);
         rowlock_value number = ID((int)(i % 11) - 2);
         sets[n][0] = (struct rlk_set){column_of(t, "t"), text};
-        keys[n] = (struct rlk_match){sets[n], 1}, n++;
+        keys[n] = (struct rlk_match){sets[n], 1};
+        n++;
         sets[n][0] = (struct rlk_set){column_of(t, "n"), number};
-        keys[n] = (struct rlk_match){sets[n], 1}, n++;
+        keys[n] = (struct rlk_match){sets[n], 1};
+        n++;
         sets[n][0] = (struct rlk_set){column_of(t, "x"), text};
         sets[n][1] = (struct rlk_set){column_of(t, "y"), number};
-        keys[n] = (struct rlk_match){sets[n], 2}, n++;
+        keys[n] = (struct rlk_match){sets[n], 2};
+        n++;
         sets[n][0] = (struct rlk_set){column_of(t, "c"), text};
-        keys[n] = (struct rlk_match){sets[n], 1}, n++;
+        keys[n] = (struct rlk_match){sets[n], 1};
+        n++;
         sets[n][0] = (struct rlk_set){column_of(t, "id"), number};
-        keys[n] = (struct rlk_match){sets[n], 1}, n++;
+        keys[n] = (struct rlk_match){sets[n], 1};
+        n++;
     }
     begin(a);
     assert_int_equal(a->driver->lookup(a, t, keys, n, kept(0), found, &last),
