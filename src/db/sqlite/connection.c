@@ -196,7 +196,8 @@ open_in_memory(struct rlk_sqlite *c, const char *schema, rowlock_error *err)
     return set_up(c, err);
 }
 
-/* Without a lock table: whatever would lock fails. */
+/* Without a lock table: whatever would lock fails. The cache is SQLite's usual
+ * one: such a session often stands beside one that writes. */
 static int
 open_to_look(struct rlk_sqlite *c, const struct rlk_open *o, rowlock_error *err)
 {
@@ -207,6 +208,8 @@ open_to_look(struct rlk_sqlite *c, const struct rlk_open *o, rowlock_error *err)
     RLK_TRY(open_file(c, o->target, err));
     RLK_TRY(keep_as_it_is(c, o->target, err));
     RLK_TRY(set_up(c, err));
+    if (sqlite3_exec(c->db, "PRAGMA cache_size=-2000", NULL, NULL, NULL))
+        return rlk_sqlite_fail(c, "cannot set the database up", err);
     return o->unfit ? 0 : check_journal(c, o->target, err);
 }
 
