@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """rowlock sync of a million records takes the memory of a hundred thousand, and a
 fifth more at most: as NDJSON, one JSON array and CSV. From 100,000 records on,
-SQLite's cache (16 MB) is as full as it gets.
+SQLite's cache (8 MB) is as full as it gets.
 
 A sanitizer makes each record take four times as long, and keeps the ratio: there
 the larger number is 300,000.

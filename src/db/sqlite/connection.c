@@ -109,7 +109,7 @@ open_file(struct rlk_sqlite *c, const char *path, rowlock_error *err)
 
 /* foreign_keys: side effects are then seen and locked. recursive_triggers stays
  * as the application knows it: victims of REPLACE are seen all the same. The
- * cache (16 MB at most) is for imports, which come to all pages of an index.
+ * cache (8 MB at most) is for imports, which come to all pages of an index.
  * The schema stays trusted: else SQLite 3.38 to 3.40 refuses a whole database
  * for one CHECK (json_valid(...)), as Django makes for each JSON column, and
  * nothing here could act: no functions are added, no extension can be loaded.
@@ -124,7 +124,7 @@ set_up(struct rlk_sqlite *c, rowlock_error *err)
     rlk_sqlite_watch(c);
     if (sqlite3_exec(c->db,
                      "PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL;"
-                     "PRAGMA cache_size=-16000",
+                     "PRAGMA cache_size=-8000",
                      NULL, NULL, NULL) ||
         sqlite3_prepare_v3(c->db, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
                            &c->roll_back, NULL))
