@@ -19,6 +19,7 @@
 #include "cli/target.h"
 #include "cli/told.h"
 #include "front/front.h"
+#include "sync/check.h"
 #include "sync/sync.h"
 
 enum { LEFT_SHOWN = 20 };
@@ -104,6 +105,21 @@ take_left(const struct rlk_sync_told *left, void *arg)
     s->shown++;
     rlk_progress_clear(&s->progress);
     rlk_told_say(left);
+}
+
+static void
+say_slow_key(size_t k, void *arg)
+{
+    struct import *s = arg;
+    struct rlk_buf RLK_AUTOBUF name = {0}, line = {0};
+    rlk_check_key_name(s->d, k, &name);
+    rlk_target_add_index(s->d, k, &line);
+    if (name.failed || line.failed)
+        return;
+    rlk_progress_clear(&s->progress);
+    rlk_speak("match key %s has no index: the table is read for it, once a run",
+              name.ptr);
+    rlk_speak("to spare that, type: %s", line.ptr);
 }
 
 static void
@@ -281,6 +297,7 @@ run(struct import *s)
         .open_look = open_look,
         .on_target = begin_history,
         .on_left = take_left,
+        .on_slow_key = say_slow_key,
         .on_progress = take_progress,
         .on_idle = take_time,
         .on_change = s->o->dry || s->o->json ? take_change : NULL,

@@ -135,3 +135,15 @@ rlk_target_close(struct rlk_target *t)
     t->db = NULL;
     t->run = NULL;
 }
+
+void
+rlk_target_add_index(const struct rlk_definition *d, size_t k,
+                     struct rlk_buf *buf)
+{
+    struct rlk_arena RLK_AUTOARENA arena = {0};
+    struct rlk_new_table table;
+    if (rlk_target_describe(d, &arena, &table, NULL))
+        buf->failed = true;
+    else
+        rlk_sqlite_add_index_sql(buf, &table, k);
+}

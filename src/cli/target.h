@@ -38,5 +38,8 @@ void rlk_target_close(struct rlk_target *t);
  * a match key. */
 int rlk_target_describe(const struct rlk_definition *d, struct rlk_arena *arena,
                         struct rlk_new_table *ret, rowlock_error *err);
+/* Adds the statement that gives match key k the index it lacks. */
+void rlk_target_add_index(const struct rlk_definition *d, size_t k,
+                          struct rlk_buf *buf);
 
 #endif

@@ -89,6 +89,8 @@ struct rlk_table { /* owned by the connection; a pointer stays valid until its
     const struct rlk_foreign_key *foreign_keys;
     size_t n_foreign_keys;
     bool has_triggers;
+    bool reaches_others; /* a write may change other records: triggers, or
+                            foreign keys that cascade from it */
     int64_t made; /* differs once the table was dropped and made anew; it may
                      also differ after other changes of the schema */
 };
@@ -116,6 +118,9 @@ struct rlk_row *rlk_rows_add(struct rlk_rows *rows, size_t n_values);
 bool rlk_rows_set(struct rlk_rows *rows, rowlock_value *cell,
                   rowlock_value value);
 
+/* *ret is v, with its bytes in arena; false when out of memory. */
+bool rlk_value_copy(struct rlk_arena *arena, rowlock_value v,
+                    rowlock_value *ret);
 /* Equal by type and bytes (NaN equals itself; 1 is not 1.0). */
 bool rlk_value_same(rowlock_value a, rowlock_value b);
 
@@ -154,6 +159,17 @@ struct rlk_set { /* a column's new value */
 struct rlk_mark {
     uint32_t others; /* changes with other sessions' commits; 0: not known */
     uint32_t own;    /* counts this session's own that wrote */
+};
+
+/* Some columns of all records, in the order of the primary key. */
+struct rlk_scan {
+    const struct rlk_table *table;
+    const uint32_t *columns;
+    size_t n_columns;
+    /* values: of the columns, borrowed for the call; calls nothing of the
+     * connection. Another answer than 0 ends it, and is its answer. */
+    int (*take)(const rowlock_value *values, void *arg, rowlock_error *err);
+    void *arg;
 };
 
 /* What is about to be written: old is NULL for a new record, set is NULL for
@@ -312,6 +328,11 @@ struct rlk_driver {
     int (*scans)(struct rlk_conn *c, const struct rlk_table *t,
                  const uint32_t *columns, size_t n_columns, bool *ret,
                  rowlock_error *err);
+    /* Hands some columns of every record to scan->take, in one snapshot,
+     * without locks and without holding more than one record. NULL: it is not
+     * to be had. */
+    int (*scan)(struct rlk_conn *c, const struct rlk_scan *scan,
+                rowlock_error *err);
 };
 
 struct rlk_conn {

@@ -58,16 +58,21 @@ rlk_rows_add(struct rlk_rows *rows, size_t n_values)
 }
 
 bool
-rlk_rows_set(struct rlk_rows *rows, rowlock_value *cell, rowlock_value value)
+rlk_value_copy(struct rlk_arena *arena, rowlock_value v, rowlock_value *ret)
 {
-    if (value.type == ROWLOCK_TEXT || value.type == ROWLOCK_BLOB) {
-        value.u.s.ptr =
-            rlk_arena_copy(&rows->arena, value.u.s.ptr, value.u.s.len);
-        if (!value.u.s.ptr)
+    if (v.type == ROWLOCK_TEXT || v.type == ROWLOCK_BLOB) {
+        v.u.s.ptr = rlk_arena_copy(arena, v.u.s.ptr, v.u.s.len);
+        if (!v.u.s.ptr)
             return false;
     }
-    *cell = value;
+    *ret = v;
     return true;
+}
+
+bool
+rlk_rows_set(struct rlk_rows *rows, rowlock_value *cell, rowlock_value value)
+{
+    return rlk_value_copy(&rows->arena, value, cell);
 }
 
 bool

@@ -34,9 +34,30 @@ rlk_block_lookup(rowlock_block *b, const struct rlk_lookup *look,
     rowlock_db *db = b->db;
     RLK_TRY(rlk_block_enter(b, err));
     int rc = look->ret_mark ? commit_mark(db, look->ret_mark, err) : 0;
-    if (!rc)
+    if (!rc && look->n_keys)
         rc = db->driver->lookup(db->conn, look->table, look->keys, look->n_keys,
                                 ret, ret_found, err);
+    return rlk_block_leave(b, rc, err);
+}
+
+bool
+rlk_session_can_scan(const rowlock_db *db)
+{
+    return db->driver->scan && db->driver->commit_mark;
+}
+
+int
+rlk_block_scan(rowlock_block *b, const struct rlk_scan *scan,
+               struct rlk_mark *ret_mark, rowlock_error *err)
+{
+    rowlock_db *db = b->db;
+    RLK_TRY(rlk_block_enter(b, err));
+    int rc = rlk_session_can_scan(db)
+                 ? commit_mark(db, ret_mark, err)
+                 : rlk_fail(err, ROWLOCK_UNSUPPORTED,
+                            "this engine does not read whole tables");
+    if (!rc)
+        rc = db->driver->scan(db->conn, scan, err);
     return rlk_block_leave(b, rc, err);
 }
 

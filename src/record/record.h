@@ -43,6 +43,12 @@ int rlk_session_scans(rowlock_db *db, const struct rlk_table *table,
                       const uint32_t *columns, size_t n_columns, bool *ret,
                       rowlock_error *err);
 
+/* Hands some columns of every record to scan->take; *ret_mark as above. 0A000
+ * where the engine cannot: rlk_session_can_scan(). */
+int rlk_block_scan(rowlock_block *b, const struct rlk_scan *scan,
+                   struct rlk_mark *ret_mark, rowlock_error *err);
+bool rlk_session_can_scan(const rowlock_db *db);
+
 /* Asked before each write, under the record's lock; a failure refuses the
  * write and fails the block. Must not write itself. */
 typedef int rlk_guard(rowlock_db *db, const struct rlk_write *write, void *arg,

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { ROUNDS = 8 };
+enum { ROUNDS = 8, PATIENCE = 2, HURRY = 16 };
 
 int
 rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
@@ -115,13 +115,36 @@ follow_up_all(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
     return 0;
 }
 
+/* Where keys have no index, each record that others overtake costs a read of
+ * the table: then all are looked up anew, and at last with the writer in hand.
+ */
+static void
+be_patient(struct rlk_batch *b, struct rlk_work *w)
+{
+    b->patience = w->hurry ? 0 : PATIENCE;
+    w->hurry -= w->hurry > 0;
+}
+
+static int
+run_round(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    if (w->keymap && b->patience == 0) {
+        w->hurry = w->hurry ? w->hurry : HURRY;
+        return rlk_batch_write_firmly(b, w, err);
+    }
+    if (w->keymap) /* a pause behind the look would let others in */
+        rlk_batch_stay_away(w);
+    RLK_TRY(rlk_batch_look(b, w, err));
+    return rlk_batch_write(b, w, ROWLOCK_NOWAIT, err);
+}
+
 static int
 run_rounds(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
 {
-    for (int i = 0; i < ROUNDS && (b->ahead || rlk_batch_choose(b)); i++) {
-        RLK_TRY(rlk_batch_look(b, w, err));
-        RLK_TRY(rlk_batch_write(b, w, ROWLOCK_NOWAIT, err));
-    }
+    if (w->keymap)
+        be_patient(b, w);
+    for (int i = 0; i < ROUNDS && (b->ahead || rlk_batch_choose(b)); i++)
+        RLK_TRY(run_round(b, w, err));
     if (w->waits)
         *w->waits = 1;
     int rc = follow_up_all(b, w, err);

@@ -8,6 +8,7 @@
 
 #include "sync/ahead.h"
 #include "sync/item.h"
+#include "sync/keymap.h"
 #include "sync/seen.h"
 
 enum { RLK_BATCH_RECORDS = 500 };
@@ -19,8 +20,10 @@ struct rlk_work { /* what all batches of a run share */
     rowlock_db *db;
     struct rlk_seen seen; /* local records met */
     struct rlk_ahead ahead;
-    int64_t patience_ms; /* left of locks.total */
-    int64_t free_at_ms;  /* before that, others have the writer */
+    int64_t patience_ms;       /* left of locks.total */
+    int64_t free_at_ms;        /* before that, others have the writer */
+    struct rlk_keymap *keymap; /* NULL: every match key has an index */
+    unsigned hurry;            /* so many batches are written firmly at once */
     const volatile sig_atomic_t *cancelled; /* may be NULL, as those below */
     const volatile sig_atomic_t *ending;    /* see sync.h */
     volatile sig_atomic_t *waits;
@@ -48,6 +51,8 @@ struct rlk_batch {
     struct rlk_mark mark; /* of this look */
     bool trusted;         /* this batch has changed no key since */
     bool ahead;           /* it was made ahead, and is yet to be taken */
+    unsigned patience; /* how often others may come in between, where a new look
+                          costs less than looks one by one */
     struct rlk_seen round;
 };
 
@@ -72,6 +77,9 @@ void rlk_batch_done(struct rlk_batch *b);
 /* Looks up b->todo in one snapshot without locks, and decides: items end
  * rejected, unchanged or in conflict, or stand in b->order to be written. */
 int rlk_batch_look(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err);
+/* The same in a block that has begun, whatever was looked up ahead. */
+int rlk_batch_look_in(struct rlk_batch *b, struct rlk_work *w,
+                      rowlock_block *block, rowlock_error *err);
 
 /* The same ahead of its turn, on the reading thread: what follows from it is
  * left to rlk_batch_look(). On failure nothing was done. */
@@ -98,6 +106,12 @@ uint64_t rlk_name_value(uint64_t name, rowlock_value v);
  * Items then have their fate, or are stale (to be looked up again) or held. */
 int rlk_batch_write(struct rlk_batch *b, struct rlk_work *w, int32_t wait_ms,
                     rowlock_error *err);
+/* Looks up all that is open, and writes it, in one block that has the writer
+ * from the start: nobody can be faster. */
+int rlk_batch_write_firmly(struct rlk_batch *b, struct rlk_work *w,
+                           rowlock_error *err);
+/* Waits until a polite run may have the writer again. */
+void rlk_batch_stay_away(const struct rlk_work *w);
 int64_t rlk_now_ms(void);
 
 #endif

@@ -73,9 +73,8 @@ static const char stranger[] =
     "Rowlock's writers make no duplicate. A program that takes no record locks "
     "can: only a unique index stops it.";
 static const char slow[] =
-    "Each lookup reads the whole table: the time of a run grows with the "
-    "square "
-    "of its records. A program that takes no record locks can make duplicates.";
+    "Each run reads the whole table for it, and again when others write "
+    "meanwhile. A program that takes no record locks can make duplicates.";
 
 static int
 tell_open_key(const struct rlk_checking *s, const struct key *key)

@@ -54,14 +54,20 @@ struct fixture {
 };
 
 static inline void
-start(struct fixture *f)
+start_over(struct fixture *f, enum rlk_fake_kind kind)
 {
     memset(f, 0, sizeof *f);
-    f->c = rlk_fake_open(RLK_FAKE_PLAIN);
+    f->c = rlk_fake_open(kind);
     rlk_fake_add_table(f->c, &table);
     assert_int_equal(rlk_session_new(f->c, NULL, &f->db, &f->err), 0);
     f->parser = rlk_json_parser_new();
     assert_non_null(f->parser);
+}
+
+static inline void
+start(struct fixture *f)
+{
+    start_over(f, RLK_FAKE_PLAIN);
 }
 
 static inline void

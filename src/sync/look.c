@@ -93,6 +93,16 @@ is_sorted(const struct rlk_batch *b, const struct rlk_table *t)
 }
 
 static int
+look_up(const struct looking *l, rowlock_block *block,
+        const struct rlk_lookup *look, int *found, rowlock_error *err)
+{
+    struct rlk_rows *rows = &l->b->rows;
+    return l->w->keymap
+               ? rlk_keymap_lookup(l->w->keymap, block, look, rows, found, err)
+               : rlk_block_lookup(block, look, rows, found, err);
+}
+
+static int
 look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
 {
     struct looking *l = arg;
@@ -110,7 +120,7 @@ look_in_block(rowlock_block *block, void *arg, rowlock_error *err)
     size_t n = gather(b, n_match, keys, at);
     struct rlk_lookup look = {t, keys, n, l->db == l->w->db ? &b->mark : NULL};
     if (n)
-        RLK_TRY(rlk_block_lookup(block, &look, &b->rows, found, err));
+        RLK_TRY(look_up(l, block, &look, found, err));
     RLK_TRY(decide_all(l, t, at, found, err));
     if (!is_sorted(b, t))
         qsort_r(b->todo, b->n_todo, sizeof b->todo[0], compare_items,
@@ -273,14 +283,29 @@ take_look(struct rlk_batch *b, const struct rlk_work *w)
     return true;
 }
 
+/* block: NULL for one of its own. */
 static int
-look_now(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+look_now(struct rlk_batch *b, struct rlk_work *w, rowlock_block *block,
+         rowlock_error *err)
 {
     struct looking l = {b, w, w->db};
     b->mark = (struct rlk_mark){0, 0};
-    RLK_TRY(rowlock_atomic(w->db, look_in_block, &l, err));
+    RLK_TRY(block ? look_in_block(block, &l, err)
+                  : rowlock_atomic(w->db, look_in_block, &l, err));
     if (b->mark.others)
         rlk_ahead_note(&w->ahead, b->mark);
+    return 0;
+}
+
+static int
+follow(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    b->trusted = true;
+    b->n_order = 0;
+    rlk_seen_clear(&b->round);
+    RLK_TRY(end_unchanged(b, w, err));
+    for (size_t i = 0; i < b->n_todo; i++)
+        RLK_TRY(put_in_order(b, w, b->todo[i], err));
     return 0;
 }
 
@@ -289,13 +314,16 @@ rlk_batch_look(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
 {
     bool taken = take_look(b, w);
     b->ahead = false;
-    b->trusted = true;
-    b->n_order = 0;
-    rlk_seen_clear(&b->round);
     if (!taken)
-        RLK_TRY(look_now(b, w, err));
-    RLK_TRY(end_unchanged(b, w, err));
-    for (size_t i = 0; i < b->n_todo; i++)
-        RLK_TRY(put_in_order(b, w, b->todo[i], err));
-    return 0;
+        RLK_TRY(look_now(b, w, NULL, err));
+    return follow(b, w, err);
+}
+
+int
+rlk_batch_look_in(struct rlk_batch *b, struct rlk_work *w, rowlock_block *block,
+                  rowlock_error *err)
+{
+    b->ahead = false;
+    RLK_TRY(look_now(b, w, block, err));
+    return follow(b, w, err);
 }

@@ -31,12 +31,16 @@ open_target(struct run *r, bool make, rowlock_error *err)
     RLK_TRY(r->o->open_target(r->d, make, &r->work.db, r->o->arg, err));
     if (!r->work.db)
         return 0;
+    const struct rlk_keymap_told told = {r->o->on_slow_key, r->o->arg};
     int rc = rlk_plan_make(r->d, r->work.db, &r->arena, &r->plan, err);
     r->report->definition_wrong =
         rc == ROWLOCK_UNDEFINED || rc == ROWLOCK_UNSUPPORTED;
     if (r->o->on_target)
         r->o->on_target(rc == 0, r->o->arg);
-    return rc;
+    RLK_TRY(rc);
+    return rlk_keymap_open(&r->plan, r->work.db,
+                           r->o->on_slow_key ? &told : NULL, &r->work.keymap,
+                           err);
 }
 
 /* Another try may find the source well: 08006, and no other of that class. */
@@ -194,7 +198,7 @@ open_look(struct run *r)
 static int
 run_batches(struct run *r, rowlock_error *err)
 {
-    if (!r->o->dry)
+    if (!r->o->dry && !r->work.keymap) /* which belongs to one thread */
         open_look(r);
     rlk_feed_go(r->feed, &r->plan);
     for (;;) {
@@ -253,6 +257,7 @@ done(struct run *r)
     rlk_ahead_done(&r->work.ahead);
     rlk_later_done(&r->later);
     rlk_seen_done(&r->work.seen);
+    rlk_keymap_close(r->work.keymap);
     rlk_dry_done(&r->dry);
     rlk_arena_done(&r->arena);
 }

@@ -31,11 +31,16 @@ static const struct rlk_column columns[] = {
     COLUMN("n", RLK_TYPE_INTEGER),
 };
 static const uint32_t id_column[] = {0};
+static const uint32_t code_column[] = {1};
+static const struct rlk_index code_index = {
+    .name = "code", .columns = code_column, .n_columns = 1};
 static const struct rlk_table table = {.name = "t",
                                        .columns = columns,
                                        .n_columns = 3,
                                        .primary_key = id_column,
-                                       .n_primary_key = 1};
+                                       .n_primary_key = 1,
+                                       .indexes = &code_index,
+                                       .n_indexes = 1};
 
 static char folder[] = "/tmp/rowlock-run-XXXXXX";
 static char body_path[64], definition_path[64];

@@ -44,6 +44,8 @@ struct rlk_sync_options {
      * made: before the first record is written). fits: the definition fits the
      * table; else the run fails. May be NULL. */
     void (*on_target)(bool fits, void *arg);
+    /* Match key k has no index: its values are read once. May be NULL. */
+    void (*on_slow_key)(size_t k, void *arg);
     /* A record that was not written: after the commit of what was written
      * beside it; conflicts at the end. May be NULL. Its key is known only where
      * on_change is given. */

@@ -26,10 +26,12 @@ struct writing {
     struct rlk_batch *b;
     struct rlk_work *w;
     const struct rlk_table *table;
-    struct rlk_item *item; /* that is being written */
-    bool current;          /* the look still says what is there */
-    bool told;             /* what this block touches is told to w->ahead */
-    const bool *keyed;     /* of each column: it is part of some key */
+    struct rlk_item *item;   /* that is being written */
+    bool current;            /* the look still says what is there */
+    bool told;               /* what this block touches is told to w->ahead */
+    bool firm;               /* the block looks by itself, with the writer */
+    struct rlk_seen touched; /* keys that were changed since the look */
+    const bool *keyed;       /* of each column: it is part of some key */
     int32_t wait_ms;
     size_t next, end; /* of b->order: this block's */
     int64_t since_ms; /* this block has the writer since then; 0: not yet */
@@ -79,6 +81,20 @@ keep(const struct writing *s, const struct rlk_row *row, rowlock_error *err)
                : 0;
 }
 
+/* Also where the block is rolled back later: see keymap.h. */
+static int
+note_keys(const struct writing *s, const struct rlk_row *row,
+          rowlock_error *err)
+{
+    const struct rlk_item *item = s->item;
+    bool made = item->verdict == RLK_CREATE;
+    if (!s->w->keymap || (!made && !item->n_sets))
+        return 0;
+    return rlk_keymap_note(s->w->keymap, s->table, row,
+                           made ? NULL : item->sets, made ? 0 : item->n_sets,
+                           err);
+}
+
 /* Called with the record locked, or just created. */
 static int
 change(rowlock_record *r, int created, void *arg, rowlock_error *err)
@@ -93,6 +109,7 @@ change(rowlock_record *r, int created, void *arg, rowlock_error *err)
     if (!created && !rlk_decide_again(item, s->w->plan, s->table, &row))
         return be_stale(item, err);
     RLK_TRY(keep(s, &row, err));
+    RLK_TRY(note_keys(s, &row, err));
     if (created)
         return 0;
     for (size_t i = 0; i < item->n_sets; i++)
@@ -225,8 +242,7 @@ start_slice(struct writing *s, rowlock_block *block, rowlock_error *err)
     s->current = s->told = false;
     s->keyed = keyed;
     note_keyed(s->w->plan, t, keyed, &plain);
-    if (!plain || t->has_triggers || s->b->careful ||
-        s->wait_ms != ROWLOCK_NOWAIT)
+    if (!plain || t->has_triggers || s->wait_ms != ROWLOCK_NOWAIT)
         return 0;
     RLK_TRY(rlk_block_start_write(block, &now, err));
     s->since_ms = rlk_now_ms();
@@ -280,7 +296,8 @@ put_new(struct writing *s, rowlock_block *block, bool *ret_done,
     if (!*ret_done)
         return 0;
     item->local = rlk_row_name(s->table, &made->rows[0]);
-    return keep(s, &made->rows[0], err);
+    RLK_TRY(keep(s, &made->rows[0], err));
+    return note_keys(s, &made->rows[0], err);
 }
 
 static int
@@ -295,25 +312,87 @@ put_change(struct writing *s, rowlock_block *block, bool *ret_done,
     return rlk_block_put(block, &put, NULL, ret_done, err);
 }
 
-/* A write that changes keys may make another record of this look a hit, or a
- * miss: from there on each is looked for again. */
-static int
-write_one(struct writing *s, rowlock_block *block, rowlock_error *err)
+/* ---- records that the look may be wrong about ---- */
+
+static bool
+touch_key(struct writing *s, const struct rlk_row *row,
+          const struct rlk_set *sets, size_t n_sets, size_t k)
 {
-    bool done = false, is_new = s->item->verdict == RLK_CREATE;
-    struct rlk_ahead *ahead = &s->w->ahead;
-    if (s->current && is_new)
-        RLK_TRY(put_new(s, block, &done, err));
-    else if (s->current && s->item->n_sets && !changes_key(s))
-        RLK_TRY(put_change(s, block, &done, err));
-    if (!done) {
-        s->current = s->b->trusted = false;
-        rlk_ahead_touch_all(ahead);
-        return write_item(block, s, err);
+    const struct rlk_plan *plan = s->w->plan;
+    const struct rlk_match_key *key = &plan->d->match[k];
+    struct rlk_set *now =
+        rlk_arena_alloc(&s->b->arena, key->n_fields, sizeof *now);
+    if (!now)
+        return false;
+    for (size_t i = 0; i < key->n_fields; i++) {
+        uint32_t column = plan->columns[key->fields[i]];
+        now[i] = (struct rlk_set){column, row->values[column]};
+        for (size_t j = 0; j < n_sets; j++)
+            if (sets[j].column == column)
+                now[i].value = sets[j].value;
     }
-    return !ahead->db || rlk_item_touch(s->item, !is_new, s->w->plan, ahead)
-               ? 0
-               : rlk_out_of_memory(err);
+    const struct rlk_match match = {now, key->n_fields};
+    return rlk_seen_add(&s->touched, rlk_key_name(&match, k));
+}
+
+/* What keys the record had, and is to have: other records of this look with
+ * these are looked for again. Not known is what else a write may reach. */
+static int
+touch_keys(struct writing *s, rowlock_error *err)
+{
+    const struct rlk_item *item = s->item;
+    const struct rlk_row *row = item->hit;
+    rlk_ahead_touch_all(&s->w->ahead);
+    if (!s->current || s->table->reaches_others)
+        s->current = s->b->trusted = false;
+    for (size_t k = 0; row && s->current && k < s->w->plan->d->n_match; k++)
+        if (!touch_key(s, row, NULL, 0, k) ||
+            !touch_key(s, row, item->sets, item->n_sets, k))
+            return rlk_out_of_memory(err);
+    return 0;
+}
+
+static bool
+is_touched(const struct writing *s, const struct rlk_item *item)
+{
+    for (size_t k = 0; s->touched.n && k < s->w->plan->d->n_match; k++)
+        if (item->keys[k].n_columns &&
+            rlk_seen_has(&s->touched, rlk_key_name(&item->keys[k], k)))
+            return true;
+    return false;
+}
+
+/* As the look has it. *ret_done: false where it must be looked for again. */
+static int
+put_one(struct writing *s, rowlock_block *block, bool *ret_done,
+        rowlock_error *err)
+{
+    const struct rlk_item *item = s->item;
+    bool is_new = item->verdict == RLK_CREATE;
+    *ret_done = false;
+    if (!s->current || is_touched(s, item) ||
+        (!is_new && (!item->n_sets || changes_key(s))))
+        return 0;
+    RLK_TRY(is_new ? put_new(s, block, ret_done, err)
+                   : put_change(s, block, ret_done, err));
+    if (!*ret_done) /* the transaction was given up for a wait */
+        s->current = s->b->trusted = false;
+    else if (s->w->ahead.db &&
+             !rlk_item_touch(item, !is_new, s->w->plan, &s->w->ahead))
+        return rlk_out_of_memory(err);
+    return 0;
+}
+
+static int
+write_one(rowlock_block *block, void *arg, rowlock_error *err)
+{
+    struct writing *s = arg;
+    bool done;
+    RLK_TRY(put_one(s, block, &done, err));
+    if (done)
+        return 0;
+    RLK_TRY(touch_keys(s, err));
+    return write_item(block, s, err);
 }
 
 /* ---- one block ---- */
@@ -347,7 +426,7 @@ is_worth_a_look(const struct writing *s, int code)
 static int
 write_alone(rowlock_block *block, void *arg, rowlock_error *err)
 {
-    RLK_TRY(write_item(block, arg, err));
+    RLK_TRY(write_one(block, arg, err));
     return rlk_block_check_deferred(block, err);
 }
 
@@ -376,11 +455,35 @@ static bool
 has_had_its_time(struct writing *s)
 {
     bool wrote = s->item->outcome != RLK_FATE_UNCHANGED;
-    if (s->w->plan->d->pace != RLK_PACE_POLITE)
+    if (s->w->plan->d->pace != RLK_PACE_POLITE || (s->firm && s->current))
         return false;
     if (!s->since_ms && wrote)
         s->since_ms = rlk_now_ms();
     return s->since_ms && rlk_now_ms() - s->since_ms >= POLITE_MS;
+}
+
+/* Others were faster than the look: for all of them one new look is better. */
+static bool
+is_better_looked_up_anew(struct writing *s)
+{
+    if (s->current || !s->told || s->b->patience == 0)
+        return false;
+    s->b->patience--;
+    for (s->end = s->next; s->end < s->b->n_order; s->end++) {
+        s->b->order[s->end]->stale = true;
+        s->b->order[s->end]->held = false;
+    }
+    return true;
+}
+
+static int
+look_firmly(struct writing *s, rowlock_block *block, rowlock_error *err)
+{
+    struct rlk_mark mark;
+    RLK_TRY(rlk_block_start_write(block, &mark, err));
+    (void)rlk_batch_choose(s->b);
+    s->next = 0;
+    return rlk_batch_look_in(s->b, s->w, block, err);
 }
 
 static int
@@ -389,14 +492,18 @@ write_slice(rowlock_block *block, void *arg, rowlock_error *err)
     struct writing *s = arg;
     s->since_ms = 0;
     RLK_TRY(rlk_plan_table(s->w->plan, s->w->db, &s->table, err));
+    if (s->firm)
+        RLK_TRY(look_firmly(s, block, err));
     RLK_TRY(start_slice(s, block, err));
+    if (is_better_looked_up_anew(s))
+        return 0;
     for (s->end = s->next; s->end < s->b->n_order;) {
         s->item = s->b->order[s->end++];
         s->item->stale = s->item->held = false;
         if (s->b->careful)
             RLK_TRY(write_careful(s, block, err));
         else
-            RLK_TRY(write_one(s, block, err));
+            RLK_TRY(write_one(block, s, err));
         if (has_had_its_time(s))
             break;
     }
@@ -468,14 +575,28 @@ run_slice(struct writing *s, rowlock_error *err)
 /* ---- sharing the writer ---- */
 
 /* A signal ends the pause early; whoever looks at cancelled ends the run. */
-static void
-stay_away(const struct rlk_work *w)
+void
+rlk_batch_stay_away(const struct rlk_work *w)
 {
     int64_t ms = w->free_at_ms - rlk_now_ms();
-    if (ms <= 0)
+    if (ms <= 0 || w->plan->d->pace != RLK_PACE_POLITE)
         return;
     const struct timespec pause = {0, (long)ms * 1000000L};
     nanosleep(&pause, NULL);
+}
+
+static int
+write_some(struct writing *s, rowlock_error *err)
+{
+    struct rlk_work *w = s->w;
+    if (w->cancelled && *w->cancelled)
+        return rlk_fail(err, ROWLOCK_CANCELLED, "the run was interrupted");
+    rlk_batch_stay_away(w);
+    RLK_TRY(run_slice(s, err));
+    int64_t now = rlk_now_ms(), held = s->since_ms ? now - s->since_ms : 0;
+    w->free_at_ms = now + (held < LONGEST_PAUSE_MS ? held : LONGEST_PAUSE_MS);
+    rlk_work_settled(w, s->b);
+    return 0;
 }
 
 int
@@ -483,17 +604,20 @@ rlk_batch_write(struct rlk_batch *b, struct rlk_work *w, int32_t wait_ms,
                 rowlock_error *err)
 {
     struct writing s = {.b = b, .w = w, .wait_ms = wait_ms};
-    bool polite = w->plan->d->pace == RLK_PACE_POLITE;
-    while (s.next < b->n_order) {
-        if (w->cancelled && *w->cancelled)
-            return rlk_fail(err, ROWLOCK_CANCELLED, "the run was interrupted");
-        if (polite)
-            stay_away(w);
-        RLK_TRY(run_slice(&s, err));
-        int64_t now = rlk_now_ms(), held = s.since_ms ? now - s.since_ms : 0;
-        w->free_at_ms =
-            now + (held < LONGEST_PAUSE_MS ? held : LONGEST_PAUSE_MS);
-        rlk_work_settled(w, b);
-    }
-    return 0;
+    int rc = 0;
+    while (!rc && s.next < b->n_order)
+        rc = write_some(&s, err);
+    rlk_seen_done(&s.touched);
+    return rc;
+}
+
+int
+rlk_batch_write_firmly(struct rlk_batch *b, struct rlk_work *w,
+                       rowlock_error *err)
+{
+    struct writing s = {
+        .b = b, .w = w, .wait_ms = ROWLOCK_NOWAIT, .firm = true};
+    int rc = write_some(&s, err);
+    rlk_seen_done(&s.touched);
+    return rc;
 }

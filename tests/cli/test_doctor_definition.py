@@ -195,7 +195,7 @@ class Keys(DefinitionTest):
     def test_what_to_type_makes_them_unique(self):
         out = self.examine()
         for key in ('match key (site, the "code) has no index', "match key name has no index"):
-            [line] = self.check(out, "warn", key, "Each lookup reads the whole table")[3]
+            [line] = self.check(out, "warn", key, "Each run reads the whole table for it")[3]
             self.query(self.path, line)
         out = self.examine()
         self.check(out, "ok", 'match key (site, the "code) is unique: my t_site_the "code_key')

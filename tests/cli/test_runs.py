@@ -144,7 +144,7 @@ class History(RunsTest):
         self.assertEqual(self.stored(), [("done",), ("running",)])
 
     def test_definitions_that_run_for_the_first_time_at_once_share_one_table(self):
-        self.database("".join(f"CREATE TABLE t{i} (id INTEGER PRIMARY KEY, code, name);"
+        self.database("".join(f"CREATE TABLE t{i} (id INTEGER PRIMARY KEY, code UNIQUE, name);"
                               for i in range(6)), "t.db")
         text = self.small('[{"code": "a"}]', target="{database: t.db, table: t}").read_text()
         for i in range(6):

@@ -249,7 +249,7 @@ open_none(const struct rlk_open *o, struct rlk_conn **ret, rowlock_error *err)
     return rlk_fail(err, ROWLOCK_MISUSE, "open it with rlk_fake_open()");
 }
 
-#define FAKE_DRIVER(caps, marks, unlock, epoch, mark, puts, row)              \
+#define FAKE_DRIVER(caps, marks, unlock, epoch, mark, puts, row, reads)       \
     {                                                                         \
         .name = "fake", .capabilities = (caps), .open = open_none,            \
         .close = close_fake, .cancel = cancel, .begin = begin,                \
@@ -261,17 +261,18 @@ open_none(const struct rlk_open *o, struct rlk_conn **ret, rowlock_error *err)
         .update = fake_update, .remove = fake_remove, .held = held,           \
         .lock_mark = (marks), .unlock_to = (unlock), .sql = sql,              \
         .write_epoch = (epoch), .commit_mark = (mark), .put = (puts),         \
-        .lock_row = (row)                                                     \
+        .lock_row = (row), .scan = (reads)                                    \
     }
 
 enum { ALL = RLK_CAN_LOCK_KEYS | RLK_CAN_LOCK_WEAKER | RLK_FREES_AT_SAVEPOINT };
 
 static const struct rlk_driver drivers[] = {
     [RLK_FAKE_PLAIN] =
-        FAKE_DRIVER(ALL, lock_mark, unlock_to, NULL, NULL, NULL, NULL),
+        FAKE_DRIVER(ALL, lock_mark, unlock_to, NULL, NULL, NULL, NULL, NULL),
     [RLK_FAKE_FAST] = FAKE_DRIVER(ALL, lock_mark, unlock_to, write_epoch,
-                                  commit_mark, put, lock_row),
-    [RLK_FAKE_KEYLESS] = FAKE_DRIVER(0, NULL, NULL, NULL, NULL, NULL, NULL),
+                                  commit_mark, put, lock_row, fake_scan),
+    [RLK_FAKE_KEYLESS] =
+        FAKE_DRIVER(0, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
 };
 
 struct rlk_conn *

@@ -94,6 +94,9 @@ int fake_lookup(struct rlk_conn *c, const struct rlk_table *t,
                 const struct rlk_match *keys, size_t n_keys,
                 struct rlk_rows *ret, int *ret_found, rowlock_error *err);
 
+int fake_scan(struct rlk_conn *c, const struct rlk_scan *scan,
+              rowlock_error *err);
+
 /* write.c */
 int fake_insert(struct rlk_conn *c, const struct rlk_table *t,
                 const struct rlk_set *set, size_t n_set, int32_t wait_ms,

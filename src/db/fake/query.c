@@ -194,3 +194,20 @@ fake_lookup(struct rlk_conn *c, const struct rlk_table *t,
     }
     return 0;
 }
+
+/* In the order of insertion. */
+int
+fake_scan(struct rlk_conn *c, const struct rlk_scan *scan, rowlock_error *err)
+{
+    struct fake *f = fake_of(c);
+    const struct rlk_rows *rows =
+        &f->now.rows[fake_table_at(f, scan->table->name)];
+    rowlock_value values[COLUMNS];
+    RLK_TRY(fake_step(f, "scan", err));
+    for (size_t i = 0; i < rows->n_rows; i++) {
+        for (size_t j = 0; j < scan->n_columns; j++)
+            values[j] = rows->rows[i].values[scan->columns[j]];
+        RLK_TRY(scan->take(values, scan->arg, err));
+    }
+    return 0;
+}

@@ -107,7 +107,7 @@ rlk_sqlite_know_reach(struct rlk_sqlite *c, const struct rlk_sqlite_table *t,
                               "name NOT LIKE 'sqlite!_%' "
                               "ESCAPE '!'";
     sqlite3_stmt *s;
-    if (!t->reaches_others || c->catalogue.whole)
+    if (!t->base.reaches_others || c->catalogue.whole)
         return 0;
     if (sqlite3_prepare_v2(c->db, all, -1, &s, NULL))
         return rlk_sqlite_fail(c, "cannot read the catalogue", err);

@@ -40,9 +40,8 @@ struct rlk_sqlite_table {
     struct rlk_sqlite_column *columns;
     bool computed; /* has generated columns */
     bool without_rowid;
-    bool rowid_key;      /* the primary key is the rowid */
-    bool misnumbered;    /* has VIRTUAL columns: the hook mixes columns up */
-    bool reaches_others; /* triggers, or foreign keys that cascade from it */
+    bool rowid_key;    /* the primary key is the rowid */
+    bool misnumbered;  /* has VIRTUAL columns: the hook mixes columns up */
     bool sequence;     /* the database may keep AUTOINCREMENT numbers for it */
     uint32_t *crowded; /* how many inserts shall still choose their own key */
     struct rlk_sqlite_table *next;
@@ -173,8 +172,6 @@ bool rlk_stored_as_is(const struct rlk_table *t, uint32_t column,
                       rowlock_value v);
 /* A double that is a whole number becomes that integer. */
 void rlk_fold_number(rowlock_value *v);
-bool rlk_value_copy(struct rlk_arena *arena, rowlock_value v,
-                    rowlock_value *ret);
 uint64_t rlk_value_hash(uint64_t seed, rowlock_value v);
 uint64_t rlk_values_hash(uint64_t seed, const rowlock_value *v, size_t n);
 
@@ -332,6 +329,11 @@ int rlk_sqlite_select(struct rlk_conn *conn, const struct rlk_select *q,
 int rlk_sqlite_lookup(struct rlk_conn *conn, const struct rlk_table *t,
                       const struct rlk_match *keys, size_t n_keys,
                       struct rlk_rows *ret, int *ret_found, rowlock_error *err);
+/* The SQL of a lookup by the columns of key, added to the cache's. */
+void rlk_lookup_sql(struct rlk_sqlite *c, const struct rlk_table *t,
+                    const struct rlk_match *key);
+int rlk_sqlite_scan(struct rlk_conn *conn, const struct rlk_scan *scan,
+                    rowlock_error *err);
 int rlk_sqlite_scans(struct rlk_conn *conn, const struct rlk_table *t,
                      const uint32_t *columns, size_t n_columns, bool *ret,
                      rowlock_error *err);

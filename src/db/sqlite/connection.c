@@ -388,4 +388,5 @@ const struct rlk_driver rlk_sqlite_driver = {
     .lock_row = lock_row,
     .check_deferred = rlk_sqlite_check_deferred,
     .scans = rlk_sqlite_scans,
+    .scan = rlk_sqlite_scan,
 };

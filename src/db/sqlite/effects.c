@@ -405,7 +405,7 @@ rlk_effects_start(struct rlk_sqlite *c, const struct rlk_sqlite_write *w,
                   const struct rlk_sqlite_target *target, rowlock_error *err)
 {
     struct rlk_sqlite_effects *e = &c->effects;
-    if (w->table->reaches_others)
+    if (w->table->base.reaches_others)
         RLK_TRY(rlk_sqlite_know_reach(c, w->table, err));
     rlk_arena_done(&e->arena);
     e->write = w;

@@ -12,27 +12,19 @@ enum {
 };
 enum { UNASKED = -2 };
 
-static void
-start_sql(struct rlk_sqlite *c, const struct rlk_table *t)
+void
+rlk_lookup_sql(struct rlk_sqlite *c, const struct rlk_table *t,
+               const struct rlk_match *key)
 {
     rlk_sql(c, "SELECT ");
     rlk_sql_columns(c, t);
     rlk_sql(c, " FROM ");
     rlk_sql_name(c, t->name);
-}
-
-static void
-add_condition(struct rlk_sqlite *c, const struct rlk_table *t, uint32_t column,
-              bool first)
-{
-    rlk_sql(c, first ? " WHERE " : " AND ");
-    rlk_sql_name(c, t->columns[column].name);
-    rlk_sql(c, "=?");
-}
-
-static void
-end_sql(struct rlk_sqlite *c, const struct rlk_table *t)
-{
+    for (size_t i = 0; i < key->n_columns; i++) {
+        rlk_sql(c, i ? " AND " : " WHERE ");
+        rlk_sql_name(c, t->columns[key->columns[i].column].name);
+        rlk_sql(c, "=?");
+    }
     rlk_sql(c, " ORDER BY ");
     rlk_sql_primary_key(c, t);
     rlk_sql(c, " LIMIT 1");
@@ -47,10 +39,7 @@ statement(struct rlk_sqlite *c, const struct rlk_table *t,
         rlk_shape_add(c, key->columns[i].column);
     if ((*ret = rlk_shape_find(c)))
         return 0;
-    start_sql(c, t);
-    for (size_t i = 0; i < key->n_columns; i++)
-        add_condition(c, t, key->columns[i].column, i == 0);
-    end_sql(c, t);
+    rlk_lookup_sql(c, t, key);
     return rlk_shape_make(c, ret, err);
 }
 
@@ -272,44 +261,4 @@ rlk_sqlite_lookup(struct rlk_conn *conn, const struct rlk_table *t,
     else
         *ret = rows;
     return rc;
-}
-
-/* ---- what a lookup costs ---- */
-
-/* SQLite's plan of a lookup: "SCAN t", or "SEARCH t USING ...". */
-static bool
-has_scan(sqlite3_stmt *s)
-{
-    enum { DETAIL = 3 };
-    bool found = false;
-    while (sqlite3_step(s) == SQLITE_ROW) {
-        const char *detail = (const char *)sqlite3_column_text(s, DETAIL);
-        found = found || (detail && strncmp(detail, "SCAN ", 5) == 0);
-    }
-    return found;
-}
-
-int
-rlk_sqlite_scans(struct rlk_conn *conn, const struct rlk_table *t,
-                 const uint32_t *columns, size_t n_columns, bool *ret,
-                 rowlock_error *err)
-{
-    struct rlk_sqlite *c = rlk_sqlite_of(conn);
-    sqlite3_stmt *s;
-    if (!rlk_sqlite_is_ours(c))
-        return rlk_sqlite_ready(c, err);
-    rlk_buf_clear(&c->cache.sql);
-    c->cache.sql.failed = false;
-    rlk_sql(c, "EXPLAIN QUERY PLAN ");
-    start_sql(c, t);
-    for (size_t i = 0; i < n_columns; i++)
-        add_condition(c, t, columns[i], i == 0);
-    end_sql(c, t);
-    if (c->cache.sql.failed)
-        return rlk_out_of_memory(err);
-    if (sqlite3_prepare_v2(c->db, c->cache.sql.ptr, -1, &s, NULL))
-        return rlk_sqlite_fail(c, "cannot plan a lookup", err);
-    *ret = has_scan(s);
-    return sqlite3_finalize(s) ? rlk_sqlite_fail(c, "cannot plan a lookup", err)
-                               : 0;
 }

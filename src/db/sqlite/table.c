@@ -230,7 +230,7 @@ read_reach(struct rlk_reader *r)
         rlk_reader_count, &sequences));
     r->t->sequence = sequences > 0;
     r->t->base.has_triggers = triggers > 0;
-    r->t->reaches_others = triggers > 0 || children > 0;
+    r->t->base.reaches_others = triggers > 0 || children > 0;
     return 0;
 }
 

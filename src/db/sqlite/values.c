@@ -149,18 +149,6 @@ rlk_stored_as_is(const struct rlk_table *t, uint32_t column, rowlock_value v)
     return false;
 }
 
-bool
-rlk_value_copy(struct rlk_arena *arena, rowlock_value v, rowlock_value *ret)
-{
-    if (v.type == ROWLOCK_TEXT || v.type == ROWLOCK_BLOB) {
-        v.u.s.ptr = rlk_arena_copy(arena, v.u.s.ptr, v.u.s.len);
-        if (!v.u.s.ptr)
-            return false;
-    }
-    *ret = v;
-    return true;
-}
-
 uint64_t
 rlk_value_hash(uint64_t seed, rowlock_value v)
 {

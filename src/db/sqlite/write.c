@@ -144,7 +144,7 @@ answer(struct rlk_sqlite *c, const struct rlk_sqlite_table *t,
     if (!ret)
         return 0;
     size_t before = ret->n_rows;
-    if (t->computed || t->reaches_others) {
+    if (t->computed || t->base.reaches_others) {
         rowlock_value *key = alloc(c, t->base.n_primary_key, sizeof *key);
         if (!key)
             return rlk_out_of_memory(err);
@@ -198,7 +198,7 @@ is_foreseen(const struct rlk_write *w)
 {
     const struct rlk_sqlite_table *t = rlk_sqlite_table_of(w->table);
     const struct rlk_column *columns = w->table->columns;
-    if (t->computed || t->misnumbered || t->reaches_others ||
+    if (t->computed || t->misnumbered || t->base.reaches_others ||
         (!w->old && !rlk_leaves_key_open(w->table, w->set, w->n_set)))
         return false;
     for (size_t i = 0; !w->old && i < w->table->n_columns; i++)
