@@ -99,17 +99,25 @@ write_database(struct init *i, const char *path, rowlock_error *err)
 }
 
 static int
-open_table(struct init *i, const struct rlk_args *args, rowlock_error *err)
+find_table(struct init *i, const struct rlk_args *args, rowlock_error *err)
 {
     const char *database = rlk_args_operand(args, 1), *path;
     struct rlk_look how = {.unfit = true};
-    if (!database)
-        return 0;
     RLK_TRY(rlk_database_path(database, &path, err));
     RLK_TRY(write_database(i, path, err));
     RLK_TRY(rlk_front_look(database, &how, &i->db, err));
     return rlk_session_table(i->db, rlk_args_operand(args, 2), &i->o.table,
                              err);
+}
+
+static int
+open_table(struct init *i, const struct rlk_args *args, rowlock_error *err)
+{
+    int rc = rlk_args_operand(args, 1) ? find_table(i, args, err) : 0;
+    if (rc && !err->hint[0])
+        rlk_hint(err, "Leave DATABASE and TABLE out for a table that is still "
+                      "to be made.");
+    return rc;
 }
 
 /* ---- the file ---- */

@@ -315,7 +315,8 @@ class ExistingTable(InitTest):
         self.refused("t.json", "app.db", "term", expected=(
             'no column of "term" is called like a member of the source', "Leave DATABASE and TABLE"))
         self.refused("t.json", "app.db", "terms", expected='no such table: "terms"')
-        self.refused("t.json", "none.db", "term", expected='could not open database "none.db"')
+        self.refused("t.json", "none.db", "term", expected=(
+            'could not open database "none.db"', "Leave DATABASE and TABLE out"))
         self.refused("t.json", "app.db", status=2, expected="DATABASE needs a TABLE")
 
 
