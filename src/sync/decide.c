@@ -240,6 +240,7 @@ rlk_decide(struct rlk_item *item, const struct rlk_plan *plan,
     if (!d.leave || !d.force || !item->sets)
         return rlk_out_of_memory(err);
     item->hit = NULL;
+    item->found = looked->found;
     item->all_agree = true;
     while (first < plan->d->n_match && looked->found[first] < 0)
         first++;

@@ -59,6 +59,8 @@ static int
 dry_one(const struct drying *s, struct rlk_item *item, uint64_t *names,
         rowlock_error *err)
 {
+    if (item->fate == RLK_FATE_OPEN && item->verdict == RLK_SAME)
+        item->fate = RLK_FATE_UNCHANGED; /* it waited for one before it */
     if (item->fate == RLK_FATE_UNCHANGED)
         return rlk_seen_has(&s->dry->names, item->local)
                    ? rlk_batch_end_second(s->b, item, err)

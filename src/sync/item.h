@@ -47,13 +47,15 @@ struct rlk_item {
     /* what the last look said */
     enum rlk_verdict verdict;
     const struct rlk_row *hit;
+    const int *found;    /* of each match key: -1 for none */
     bool *leave, *force; /* of each field: see decide.c */
     bool all_agree;      /* every key that hits hits this record */
     struct rlk_set *sets;
     size_t n_sets;
 
     /* of the write that is under way */
-    bool stale, held;
+    bool due, stale, held;
+    bool waited_for; /* as long as is allowed: a deferral is final */
     enum rlk_fate outcome;
     rowlock_error *failure; /* its batch's */
     uint64_t local;         /* the record's name, hashed */

@@ -170,40 +170,37 @@ rlk_item_touch(const struct rlk_item *item, bool only_record,
     return ok;
 }
 
-/* Another item of this look goes for the same record: this one waits for the
- * next look, which sees what the other made. */
-static int
-is_repeated(struct rlk_batch *b, const struct rlk_item *item, size_t n_match,
-            bool *ret, rowlock_error *err)
+/* A key that finds nothing yet. */
+static bool
+is_missed(const struct rlk_item *item, size_t k)
 {
-    bool ok = true;
-    *ret = item->hit && rlk_seen_has(&b->round, item->local);
-    for (size_t k = 0; !item->hit && k < n_match; k++)
-        *ret =
-            *ret || (item->keys[k].n_columns &&
-                     rlk_seen_has(&b->round, rlk_key_name(&item->keys[k], k)));
-    if (*ret)
-        return 0;
-    if (item->hit)
-        ok = rlk_seen_add(&b->round, item->local);
-    for (size_t k = 0; !item->hit && k < n_match && ok; k++)
-        if (item->keys[k].n_columns)
-            ok = rlk_seen_add(&b->round, rlk_key_name(&item->keys[k], k));
-    return ok ? 0 : rlk_out_of_memory(err);
+    return item->keys[k].n_columns && item->found[k] < 0;
+}
+
+/* One before it in the source writes its record, or may give its key to one:
+ * this one waits for the next look, which sees what came of that. */
+static bool
+comes_later(const struct rlk_batch *b, const struct rlk_item *item,
+            size_t n_match)
+{
+    if (!b->round.n)
+        return false;
+    bool later = item->hit && rlk_seen_has(&b->round, item->local);
+    for (size_t k = 0; !later && k < n_match; k++)
+        later = is_missed(item, k) &&
+                rlk_seen_has(&b->round, rlk_key_name(&item->keys[k], k));
+    return later;
 }
 
 static int
-end_unchanged(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+come_first(struct rlk_batch *b, const struct rlk_item *item, size_t n_match,
+           rowlock_error *err)
 {
-    for (size_t i = 0; i < b->n_todo; i++) {
-        struct rlk_item *item = b->todo[i];
-        if (item->verdict != RLK_SAME)
-            continue;
-        item->fate = RLK_FATE_UNCHANGED;
-        if (!rlk_seen_add(&w->seen, item->local))
-            return rlk_out_of_memory(err);
-    }
-    return 0;
+    bool ok = !item->hit || rlk_seen_add(&b->round, item->local);
+    for (size_t k = 0; ok && k < n_match; k++)
+        if (is_missed(item, k))
+            ok = rlk_seen_add(&b->round, rlk_key_name(&item->keys[k], k));
+    return ok ? 0 : rlk_out_of_memory(err);
 }
 
 int
@@ -218,23 +215,52 @@ rlk_batch_end_second(struct rlk_batch *b, struct rlk_item *item,
 }
 
 static int
-put_in_order(struct rlk_batch *b, struct rlk_work *w, struct rlk_item *item,
-             rowlock_error *err)
+end_unchanged(struct rlk_work *w, struct rlk_item *item, rowlock_error *err)
 {
-    bool repeated;
-    if (item->verdict == RLK_SAME)
-        return 0;
+    item->fate = RLK_FATE_UNCHANGED;
+    return rlk_seen_add(&w->seen, item->local) ? 0 : rlk_out_of_memory(err);
+}
+
+/* Ends the item, or leaves it open: to be written, or to wait. */
+static int
+sift(struct rlk_batch *b, struct rlk_work *w, struct rlk_item *item,
+     rowlock_error *err)
+{
+    size_t n_match = w->plan->d->n_match;
+    item->due = false;
     if (item->verdict == RLK_CLASH)
         return rlk_item_end(item, RLK_FATE_CONFLICT, item->failure, &b->arena,
                             err);
     if (item->verdict == RLK_REFUSE)
         return rlk_item_end(item, RLK_FATE_REJECTED, item->failure, &b->arena,
                             err);
+    if (comes_later(b, item, n_match))
+        return 0;
+    if (item->verdict == RLK_SAME)
+        return end_unchanged(w, item, err);
     if (item->hit && rlk_seen_has(&w->seen, item->local))
         return rlk_batch_end_second(b, item, err);
-    RLK_TRY(is_repeated(b, item, w->plan->d->n_match, &repeated, err));
-    if (!repeated)
-        b->order[b->n_order++] = item;
+    item->due = true;
+    return come_first(b, item, n_match, err);
+}
+
+/* In the order of the source, so that the first of two comes first however the
+ * source is cut into batches; then in the order of locks. */
+static int
+put_in_order(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    b->n_order = 0;
+    rlk_seen_clear(&b->round);
+    for (size_t i = 0; i < b->n; i++)
+        b->items[i].due = false;
+    for (size_t i = 0; i < b->n_todo; i++)
+        b->todo[i]->due = true;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->items[i].due)
+            RLK_TRY(sift(b, w, &b->items[i], err));
+    for (size_t i = 0; i < b->n_todo; i++)
+        if (b->todo[i]->due)
+            b->order[b->n_order++] = b->todo[i];
     return 0;
 }
 
@@ -301,12 +327,7 @@ static int
 follow(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
 {
     b->trusted = true;
-    b->n_order = 0;
-    rlk_seen_clear(&b->round);
-    RLK_TRY(end_unchanged(b, w, err));
-    for (size_t i = 0; i < b->n_todo; i++)
-        RLK_TRY(put_in_order(b, w, b->todo[i], err));
-    return 0;
+    return put_in_order(b, w, err);
 }
 
 int

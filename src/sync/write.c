@@ -112,10 +112,13 @@ change(rowlock_record *r, int created, void *arg, rowlock_error *err)
     RLK_TRY(note_keys(s, &row, err));
     if (created)
         return 0;
-    for (size_t i = 0; i < item->n_sets; i++)
-        RLK_TRY(rowlock_record_set(r,
-                                   s->table->columns[item->sets[i].column].name,
-                                   item->sets[i].value, err));
+    for (size_t i = 0; i < item->n_sets; i++) {
+        const struct rlk_set *set = &item->sets[i];
+        RLK_TRY(rowlock_record_set(r, s->table->columns[set->column].name,
+                                   set->value, err));
+        row.values[set->column] = set->value;
+    }
+    item->local = rlk_row_name(s->table, &row); /* its key may be another now */
     return 0;
 }
 

@@ -132,13 +132,14 @@ class CliTest(unittest.TestCase):
             db.close()
 
     def run_rowlock(self, *words, status=0, **options):
-        """Run to the end; the exit status must be the one given."""
+        """Run to the end; the exit status must be the one given, if one is."""
         options.setdefault("cwd", self.top)
         options.setdefault("input", "")
         options.setdefault("timeout", LIMIT)
         done = subprocess.run([PROGRAM, *map(str, words)], text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, **options)
-        self.assertEqual(done.returncode, status, f"out: {done.stdout}\nerr: {done.stderr}")
+        if status is not None:
+            self.assertEqual(done.returncode, status, f"out: {done.stdout}\nerr: {done.stderr}")
         return done
 
     def start_rowlock(self, *words, **options):
