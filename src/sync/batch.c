@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The rounds of a batch: look, write what is free, look again at what went
- * stale. At last come the stragglers, records that somebody holds: each is
- * waited for alone, holding nothing else, for locks.wait at most, and all of
- * the run together for locks.total; then they are deferred. Next: look.c,
- * write.c. */
+ * stale. What is left, since somebody holds it, is deferred for the time being.
+ * Once the source has ended such stragglers are waited for, each alone, holding
+ * nothing else, for locks.wait at most, and all of the run together for
+ * locks.total. Next: look.c, write.c; settle.c for the end of a run. */
 #include "sync/batch.h"
 
 #include <string.h>
@@ -102,19 +102,6 @@ rlk_work_check(const struct rlk_work *w, rowlock_error *err)
     return 0;
 }
 
-/* Whoever ends the run looks at waits, and we at ending: in this order one of
- * them is always seen. */
-static int
-follow_up_all(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
-{
-    for (size_t i = 0; i < b->n; i++)
-        if (b->items[i].fate == RLK_FATE_OPEN) {
-            RLK_TRY(rlk_work_check(w, err));
-            RLK_TRY(follow_up(b, w, &b->items[i], err));
-        }
-    return 0;
-}
-
 /* Where keys have no index, each record that others overtake costs a read of
  * the table: then all are looked up anew, and at last with the writer in hand.
  */
@@ -145,18 +132,46 @@ run_rounds(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
         be_patient(b, w);
     for (int i = 0; i < ROUNDS && (b->ahead || rlk_batch_choose(b)); i++)
         RLK_TRY(run_round(b, w, err));
-    if (w->waits)
-        *w->waits = 1;
-    int rc = follow_up_all(b, w, err);
-    if (w->waits)
-        *w->waits = 0;
-    return rc;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->items[i].fate == RLK_FATE_OPEN)
+            RLK_TRY(defer(b, &b->items[i], err));
+    return 0;
 }
 
 int
 rlk_batch_run(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
 {
     int rc = run_rounds(b, w, err);
+    rlk_work_settled(w, b);
+    return rc;
+}
+
+/* Whoever ends the run looks at waits, and we at ending: in this order one of
+ * them is always seen. */
+static int
+follow_up_all(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        struct rlk_item *item = &b->items[i];
+        if (item->fate != RLK_FATE_DEFERRED)
+            continue;
+        RLK_TRY(rlk_work_check(w, err));
+        item->fate = RLK_FATE_OPEN;
+        item->reason = NULL;
+        RLK_TRY(follow_up(b, w, item, err));
+        item->waited_for = true;
+    }
+    return 0;
+}
+
+int
+rlk_batch_wait(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err)
+{
+    if (w->waits)
+        *w->waits = 1;
+    int rc = follow_up_all(b, w, err);
+    if (w->waits)
+        *w->waits = 0;
     rlk_work_settled(w, b);
     return rc;
 }

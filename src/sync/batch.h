@@ -62,8 +62,11 @@ int rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,
                   const struct rlk_remote *remote, enum rlk_read what,
                   rowlock_error *err);
 /* Sees to it that every item has its fate. On failure those that have one are
- * in the database, the others are not. */
+ * in the database, the others are not. No lock is waited for: what somebody
+ * holds is deferred. */
 int rlk_batch_run(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err);
+/* Waits for those that are deferred, as long as the definition says. */
+int rlk_batch_wait(struct rlk_batch *b, struct rlk_work *w, rowlock_error *err);
 /* Calls w->settled, if there is one. */
 void rlk_work_settled(const struct rlk_work *w, struct rlk_batch *b);
 /* Fails once the run is to end, at once or after this batch. */

@@ -50,6 +50,7 @@ add(const char *rid, const char *slug, const char *name)
              name);
     assert_int_equal(take(&it.f, json, &it.batch->arena, item), 0);
     item->number = it.batch->n;
+    item->failure = &it.batch->failures[it.batch->n - 1];
 }
 
 static void
@@ -112,12 +113,113 @@ test_batch__time_in_which_others_have_the_writer_is_not_its_own(void **state)
     assert_in_range(i, 0, TRIES - 1);
 }
 
+/* ---- what others hold ---- */
+
+static void
+local(int id, const char *rid, const char *slug)
+{
+    rowlock_value values[N_COLUMNS];
+    make_row(values, id, 0, rid, slug, NULL);
+    rlk_fake_put(it.f.c, "t", values);
+}
+
+static void
+assert_name(size_t row, const char *expected)
+{
+    rowlock_value v = rlk_fake_cell(it.f.c, "t", row, NAME);
+    assert_int_equal(v.type, expected ? ROWLOCK_TEXT : ROWLOCK_NULL);
+    if (expected)
+        assert_memory_equal(v.u.s.ptr, expected, strlen(expected));
+}
+
+static void
+note_wait(struct rlk_conn *c, void *arg)
+{
+    (void)c;
+    *(int *)arg += 1;
+}
+
+static void
+test_batch__leaves_what_is_held_and_waits_only_when_told_to(void **state)
+{
+    (void)state;
+    int waits = 0;
+    local(1, "1", "a");
+    local(2, "2", "b");
+    add("1", "a", "x");
+    add("2", "b", "x");
+    rlk_fake_hold(it.f.c, "record t(1)");
+    rlk_fake_on_wait(it.f.c, note_wait, &waits);
+    it.f.d->wait_ms = it.work.patience_ms = 60000;
+    run();
+    assert_int_equal(it.batch->items[0].fate, RLK_FATE_DEFERRED);
+    assert_string_equal(it.batch->items[0].reason->sqlstate, "55P03");
+    assert_int_equal(it.batch->items[1].fate, RLK_FATE_UPDATED);
+    assert_name(0, NULL);
+    assert_name(1, "x");
+    assert_int_equal(waits, 0);
+    assert_int_equal(rlk_batch_wait(it.batch, &it.work, &it.f.err), 0);
+    assert_int_equal(waits, 1);
+    assert_int_equal(it.batch->items[0].fate, RLK_FATE_UPDATED);
+    assert_name(0, "x");
+}
+
+static void
+test_batch__what_is_still_held_stays_deferred(void **state)
+{
+    (void)state;
+    local(1, "1", "a");
+    add("1", "a", "x");
+    rlk_fake_hold(it.f.c, "record t(1)");
+    it.f.d->wait_ms = -1;
+    run();
+    assert_false(it.batch->items[0].waited_for);
+    assert_int_equal(rlk_batch_wait(it.batch, &it.work, &it.f.err), 0);
+    assert_int_equal(it.batch->items[0].fate, RLK_FATE_DEFERRED);
+    assert_true(it.batch->items[0].waited_for);
+    assert_string_equal(it.batch->items[0].reason->message,
+                        "somebody holds record t(1)");
+}
+
+static void
+test_batch__waits_for_its_turn_as_long_as_for_records(void **state)
+{
+    (void)state;
+    it.work.patience_ms = 60000;
+    add("1", "a", "x");
+    for (int i = 1; i <= 3; i++)
+        rlk_fake_at(it.f.c, "start_write", i, NULL, NULL,
+                    ROWLOCK_NOT_AVAILABLE);
+    run();
+    assert_int_equal(it.batch->items[0].fate, RLK_FATE_CREATED);
+}
+
+static void
+test_batch__without_its_turn_fails_and_defers_nothing(void **state)
+{
+    (void)state;
+    it.work.patience_ms = 0;
+    add("1", "a", "x");
+    add("2", "b", "x");
+    rlk_fake_at(it.f.c, "start_write", 1, NULL, NULL, ROWLOCK_NOT_AVAILABLE);
+    assert_int_equal(rlk_batch_run(it.batch, &it.work, &it.f.err),
+                     ROWLOCK_NOT_AVAILABLE);
+    assert_string_equal(it.f.err.sqlstate, RLK_NO_TURN);
+    assert_int_equal(it.batch->items[0].fate, RLK_FATE_OPEN);
+    assert_int_equal(it.batch->items[1].fate, RLK_FATE_OPEN);
+    assert_int_equal(rlk_fake_count(it.f.c, "t"), 0);
+}
+
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_batch__time_in_which_others_have_the_writer_is_not_its_own),
+        TEST(test_batch__leaves_what_is_held_and_waits_only_when_told_to),
+        TEST(test_batch__what_is_still_held_stays_deferred),
+        TEST(test_batch__waits_for_its_turn_as_long_as_for_records),
+        TEST(test_batch__without_its_turn_fails_and_defers_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

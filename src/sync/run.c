@@ -21,6 +21,7 @@ struct run {
     struct rlk_work work;
     struct rlk_feed *feed;
     struct rlk_batch *batch; /* the feed's */
+    struct rlk_later held;   /* by somebody else */
     struct rlk_later later;  /* conflicts */
     struct rlk_dry dry;      /* of a dry run */
 };
@@ -132,13 +133,15 @@ finish(struct run *r, struct rlk_item *item)
     tell(r, item);
 }
 
-/* A conflict is not final before the last record has come; in a dry run nothing
- * settles it. */
+/* A conflict is not final before the last record has come, nor is a record that
+ * somebody holds; in a dry run nothing settles them. */
 static bool
 is_final(const struct run *r, const struct rlk_item *item)
 {
+    if (item->fate == RLK_FATE_CONFLICT)
+        return r->o->dry;
     return item->fate != RLK_FATE_OPEN &&
-           (item->fate != RLK_FATE_CONFLICT || r->o->dry);
+           (item->fate != RLK_FATE_DEFERRED || item->waited_for);
 }
 
 /* What a batch has brought to its end so far. */
@@ -154,13 +157,16 @@ finish_settled(struct rlk_batch *b, void *arg)
         r->o->on_progress(r->report, r->o->arg);
 }
 
+/* What is not final is kept for the end. */
 static int
-keep_conflicts(struct run *r, rowlock_error *err)
+keep_others(struct run *r, rowlock_error *err)
 {
     for (size_t i = 0; i < r->batch->n; i++) {
         const struct rlk_item *item = &r->batch->items[i];
-        if (item->fate == RLK_FATE_CONFLICT && !item->told)
-            RLK_TRY(rlk_later_add(&r->later, &r->plan, item, err));
+        struct rlk_later *l =
+            item->fate == RLK_FATE_CONFLICT ? &r->later : &r->held;
+        if (item->fate != RLK_FATE_OPEN && !item->told)
+            RLK_TRY(rlk_later_add(l, &r->plan, item, err));
     }
     return 0;
 }
@@ -180,7 +186,7 @@ run_batch(struct run *r, rowlock_error *err)
     RLK_TRY(rlk_work_check(&r->work, err));
     int rc = r->o->dry ? rlk_batch_dry(r->batch, &r->work, &r->dry, err)
                        : rlk_batch_run(r->batch, &r->work, err);
-    int kept = keep_conflicts(r, rc ? NULL : err);
+    int kept = keep_others(r, rc ? NULL : err);
     return rc ? rc : kept;
 }
 
@@ -209,16 +215,19 @@ run_batches(struct run *r, rowlock_error *err)
     }
 }
 
-/* Conflicts are looked at again one by one. */
+/* What others hold is waited for, then conflicts are looked at again, one by
+ * one. */
 static int
 settle(struct run *r, rowlock_error *err)
 {
-    if (!r->later.n)
+    if (!r->held.n && !r->later.n)
         return 0;
     struct rlk_batch *b = rlk_calloc(1, sizeof *b);
     if (!b)
         return rlk_out_of_memory(err);
-    int rc = rlk_later_settle(&r->later, &r->work, b, err);
+    int rc = rlk_later_wait(&r->held, &r->later, &r->work, b, err);
+    if (!rc)
+        rc = rlk_later_settle(&r->later, &r->work, b, err);
     rlk_batch_done(b);
     rlk_free(b);
     return rc;
@@ -249,12 +258,22 @@ run_all(struct run *r, rowlock_error *err)
     return settle(r, err);
 }
 
+/* Those that are left are as they are. */
+static void
+finish_all(struct run *r, struct rlk_later *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!l->items[i].told)
+            finish(r, &l->items[i]);
+}
+
 static void
 done(struct run *r)
 {
     rlk_feed_close(r->feed);
     rowlock_close(r->work.ahead.db);
     rlk_ahead_done(&r->work.ahead);
+    rlk_later_done(&r->held);
     rlk_later_done(&r->later);
     rlk_seen_done(&r->work.seen);
     rlk_keymap_close(r->work.keymap);
@@ -277,9 +296,8 @@ rlk_sync_run(const struct rlk_definition *d, const struct rlk_sync_options *o,
                                .settled = finish_settled,
                                .arg = &r};
     int rc = run_all(&r, err);
-    for (size_t i = 0; i < r.later.n; i++)
-        if (!r.later.items[i].told)
-            finish(&r, &r.later.items[i]);
+    finish_all(&r, &r.held);
+    finish_all(&r, &r.later);
     done(&r);
     return rc;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The passes over conflicts, one item at a time and from alternating ends, so
- * that a chain of records that take each other's keys settles in two passes,
- * whichever way it runs. Invariant: the first kept items of the list are still
- * in conflict. */
+ * The end of a run, one item at a time: records that somebody holds are waited
+ * for, then come the passes over conflicts, from alternating ends, so that a
+ * chain of records that take each other's keys settles in two passes, whichever
+ * way it runs. Invariant: the first kept items of the list are still in
+ * conflict. */
 #include "sync/settle.h"
 
 #include <stdlib.h>
@@ -32,22 +33,54 @@ rlk_later_add(struct rlk_later *l, const struct rlk_plan *plan,
     return 0;
 }
 
-/* Looks at one again: it leaves the list, or is kept. */
+/* Looks at it again, alone in b, and waits for it if somebody holds it. */
+static int
+look_again(struct rlk_item *was, struct rlk_work *w, struct rlk_batch *b,
+           rowlock_error *err)
+{
+    struct rlk_item *now = &b->items[0];
+    RLK_TRY(rlk_work_check(w, err));
+    rlk_batch_reset(b);
+    b->n = 1;
+    *now = *was;
+    now->failure = &b->failures[0];
+    now->fate = RLK_FATE_OPEN;
+    now->reason = NULL;
+    RLK_TRY(rlk_item_ready(now, w->plan, &b->arena, err));
+    int rc = rlk_batch_run(b, w, err);
+    if (!rc)
+        rc = rlk_batch_wait(b, w, err);
+    was->told = now->told;
+    return rc;
+}
+
+/* ---- records that somebody holds ---- */
+
+int
+rlk_later_wait(struct rlk_later *held, struct rlk_later *conflicts,
+               struct rlk_work *w, struct rlk_batch *b, rowlock_error *err)
+{
+    size_t i = 0;
+    int rc = 0;
+    for (; !rc && i < held->n; i++) {
+        rc = look_again(&held->items[i], w, b, err);
+        if (!rc && b->items[0].fate == RLK_FATE_CONFLICT)
+            rc = rlk_later_add(conflicts, w->plan, &b->items[0], err);
+    }
+    i -= rc != 0;
+    held->n -= i;
+    memmove(held->items, held->items + i, held->n * sizeof *held->items);
+    return rc;
+}
+
+/* ---- conflicts ---- */
+
+/* It leaves the list, or is kept. */
 static int
 settle_one(struct passing *p, struct rlk_item *was, rowlock_error *err)
 {
-    struct rlk_item *now = &p->b->items[0];
-    RLK_TRY(rlk_work_check(p->w, err));
-    rlk_batch_reset(p->b);
-    p->b->n = 1;
-    *now = *was;
-    now->failure = &p->b->failures[0];
-    now->fate = RLK_FATE_OPEN;
-    now->reason = NULL;
-    RLK_TRY(rlk_item_ready(now, p->w->plan, &p->b->arena, err));
-    int rc = rlk_batch_run(p->b, p->w, err);
-    was->told = now->told;
-    RLK_TRY(rc);
+    const struct rlk_item *now = &p->b->items[0];
+    RLK_TRY(look_again(was, p->w, p->b, err));
     if (now->fate != RLK_FATE_CONFLICT)
         return 0;
     RLK_TRY(rlk_item_end(was, now->fate, now->reason, &p->l->arena, err));

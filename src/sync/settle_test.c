@@ -15,6 +15,7 @@ static struct {
     struct rlk_work work;
     struct rlk_batch *batch;
     struct rlk_later later;
+    size_t left;         /* in held, after a wait */
     struct rlk_buf told; /* "3+ 1* 2!": number and fate of each */
 } it;
 
@@ -30,7 +31,8 @@ take_settled(struct rlk_batch *b, void *arg)
         [RLK_FATE_REJECTED] = '~'};
     assert_ptr_equal(arg, &it);
     if (item->told || item->fate == RLK_FATE_OPEN ||
-        item->fate == RLK_FATE_CONFLICT)
+        item->fate == RLK_FATE_CONFLICT ||
+        (item->fate == RLK_FATE_DEFERRED && !item->waited_for))
         return;
     item->told = true;
     rlk_buf_format(&it.told, "%s%d%c", it.told.len ? " " : "",
@@ -196,6 +198,50 @@ test_settle__chains_both_ways_at_once_settle(void **state)
     assert_slug(3, "b1");
 }
 
+/* ---- records that somebody holds ---- */
+
+static int
+wait_for_held(void)
+{
+    struct rlk_later held = it.later;
+    memset(&it.later, 0, sizeof it.later);
+    it.f.d->wait_ms = it.work.patience_ms = 60000;
+    int rc = rlk_later_wait(&held, &it.later, &it.work, it.batch, &it.f.err);
+    it.left = held.n;
+    rlk_later_done(&held);
+    return rc;
+}
+
+static void
+test_wait__each_is_written_or_kept_as_a_conflict(void **state)
+{
+    (void)state;
+    local(1, "r1", "s1");
+    local(2, "r2", "s2");
+    conflict("r1", "s3"); /* as if it had been held */
+    conflict("r2", "s3");
+    conflict("r9", "s9");
+    rlk_fake_hold(it.f.c, "record t(1)");
+    assert_int_equal(wait_for_held(), 0);
+    assert_told("1* 3+");
+    assert_int_equal(it.left, 0);
+    assert_int_equal(it.later.n, 1);
+    assert_int_equal(it.later.items[0].number, 2);
+    assert_string_equal(it.later.items[0].reason->detail,
+                        "rid 'r2' finds t/2, slug 's3' finds t/1.");
+}
+
+static void
+test_wait__a_failure_leaves_the_rest(void **state)
+{
+    (void)state;
+    make_chain(1);
+    rlk_fake_at(it.f.c, "begin", 5, NULL, NULL, ROWLOCK_IO);
+    assert_int_equal(wait_for_held(), ROWLOCK_IO);
+    assert_in_range(it.left, 1, CHAIN - 1);
+    assert_int_equal(it.left + it.later.n, CHAIN);
+}
+
 /* ---- what does not settle ---- */
 
 static void
@@ -321,6 +367,8 @@ main(void)
         TEST(test_settle__a_chain_to_the_next_settles_in_two_passes),
         TEST(test_settle__a_chain_to_the_one_before_settles_in_two_passes),
         TEST(test_settle__chains_both_ways_at_once_settle),
+        TEST(test_wait__each_is_written_or_kept_as_a_conflict),
+        TEST(test_wait__a_failure_leaves_the_rest),
         TEST(test_settle__a_cycle_is_kept_and_not_told),
         TEST(test_settle__what_hangs_on_a_cycle_is_kept_in_order),
         TEST(test_settle__a_reason_is_that_of_the_last_look),

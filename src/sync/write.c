@@ -35,6 +35,7 @@ struct writing {
     int32_t wait_ms;
     size_t next, end; /* of b->order: this block's */
     int64_t since_ms; /* this block has the writer since then; 0: not yet */
+    struct rlk_item *faulty; /* the last one that failed by its own fault */
 };
 
 int64_t
@@ -400,12 +401,21 @@ write_one(rowlock_block *block, void *arg, rowlock_error *err)
 
 /* ---- one block ---- */
 
+/* Another writer keeps its turn: no record could be written now. */
+static bool
+lacks_turn(int code, const rowlock_error *failure)
+{
+    return code == ROWLOCK_NOT_AVAILABLE &&
+           strcmp(failure->sqlstate, RLK_NO_TURN) == 0;
+}
+
 /* The record's own fault, so that the others can go on. */
 static bool
-is_own_fault(int code)
+is_own_fault(int code, const rowlock_error *failure)
 {
     return code == ROWLOCK_BAD_VALUE || code == ROWLOCK_UNIQUE ||
-           code == ROWLOCK_CONSTRAINT || code == ROWLOCK_NOT_AVAILABLE;
+           code == ROWLOCK_CONSTRAINT ||
+           (code == ROWLOCK_NOT_AVAILABLE && !lacks_turn(code, failure));
 }
 
 /* A first violation may be explained by a new look: somebody else has taken the
@@ -440,7 +450,7 @@ write_careful(struct writing *s, rowlock_block *block, rowlock_error *err)
     int rc = rowlock_nested(block, write_alone, s, item->failure);
     if (!rc || item->stale)
         return 0;
-    if (!is_own_fault(rc)) {
+    if (!is_own_fault(rc, item->failure)) {
         if (err)
             *err = *item->failure;
         return rc;
@@ -448,6 +458,7 @@ write_careful(struct writing *s, rowlock_block *block, rowlock_error *err)
     item->held = rc == ROWLOCK_NOT_AVAILABLE;
     item->stale = is_worth_a_look(s, rc);
     item->outcome = RLK_FATE_REJECTED;
+    s->faulty = item;
     return 0;
 }
 
@@ -494,6 +505,7 @@ write_slice(rowlock_block *block, void *arg, rowlock_error *err)
 {
     struct writing *s = arg;
     s->since_ms = 0;
+    s->faulty = NULL;
     RLK_TRY(rlk_plan_table(s->w->plan, s->w->db, &s->table, err));
     if (s->firm)
         RLK_TRY(look_firmly(s, block, err));
@@ -551,15 +563,57 @@ hold_slice(struct writing *s, const rowlock_error *failure)
     return 0;
 }
 
+/* A record whose failure ended the whole transaction (as a trigger may ask for)
+ * is rejected before the others are tried again. */
+static int
+drop_faulty(struct writing *s, rowlock_error *err)
+{
+    struct rlk_batch *b = s->b;
+    size_t n = 0;
+    RLK_TRY(rlk_item_end(s->faulty, RLK_FATE_REJECTED, s->faulty->failure,
+                         &b->arena, err));
+    for (size_t i = 0; i < b->n_order; i++)
+        if (b->order[i] != s->faulty)
+            b->order[n++] = b->order[i];
+    b->n_order = n;
+    return 0;
+}
+
+/* The turn to write is waited for as records are: as part of locks.total, which
+ * our caller counts itself where it waits for one record. */
+static int
+try_slice(struct writing *s, rowlock_error *failure)
+{
+    struct rlk_work *w = s->w;
+    int64_t since = rlk_now_ms();
+    for (;;) {
+        int rc = rowlock_atomic(w->db, write_slice, s, failure);
+        if (rc == ROWLOCK_ABORTED && s->faulty) {
+            RLK_TRY(drop_faulty(s, failure));
+            continue;
+        }
+        if (!lacks_turn(rc, failure))
+            return rc;
+        int64_t now = rlk_now_ms(), left = w->patience_ms - (now - since);
+        if (left <= 0)
+            return rc;
+        RLK_TRY(rlk_work_check(w, failure));
+        if (s->wait_ms == ROWLOCK_NOWAIT) {
+            w->patience_ms = left;
+            since = now;
+        }
+    }
+}
+
 static int
 run_slice(struct writing *s, rowlock_error *err)
 {
     rowlock_error failure = {0};
     bool faulty;
-    int rc = rowlock_atomic(s->w->db, write_slice, s, &failure);
-    if (is_own_fault(rc) && !s->b->careful) {
+    int rc = try_slice(s, &failure);
+    if (is_own_fault(rc, &failure) && !s->b->careful) {
         s->b->careful = true;
-        rc = rowlock_atomic(s->w->db, write_slice, s, &failure);
+        rc = try_slice(s, &failure);
     }
     if (rc == ROWLOCK_DEADLOCK || rc == ROWLOCK_SERIALIZATION)
         return hold_slice(s, &failure);

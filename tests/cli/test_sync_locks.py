@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """rowlock sync beside others: who holds what it wants, and what it costs."""
 
+import collections
 import json
 import unittest
 
@@ -78,6 +79,29 @@ class Held(Unchanged):
         holder.tell("")
         self.assertEqual(sync.end(), 0)
         self.assertEqual(self.names(), {1: "new", 2: "new", 3: "new"})
+
+    def test_all_others_of_the_source_are_written_before_a_thousand_are_waited_for(self):
+        definition = self.changed(2600, "{wait: 1m}")
+        held = range(301, 1301)
+        holder = self.hold(held)
+        sync = self.start_rowlock("sync", "--json", definition)
+        self.wait_until_it_waits(sync, "t.db")
+        self.assertEqual(self.names(),
+                         {i: "old" if i in held else "new" for i in range(1, 2601)})
+        holder.tell("")
+        self.assertEqual(sync.end(), 0, sync.err)
+        self.assertEqual(set(self.names().values()), {"new"})
+        lines = [json.loads(line)["record"] for line in sync.out.splitlines()[:-1]]
+        self.assertEqual(lines, [i for i in range(1, 2601) if i not in held] + list(held))
+
+    def test_what_is_held_is_told_as_deferred_when_the_source_fails(self):
+        definition = self.changed(600, "{wait: 1m}")
+        self.write("t.json", (self.top / "t.json").read_text()[:-1])
+        self.hold([2])
+        line, = left(self.sync(definition, "--json", status=1).stdout)
+        self.assertEqual((line["record"], line["outcome"], line["sqlstate"]),
+                         (2, "deferred", "55P03"))
+        self.assertEqual(collections.Counter(self.names().values()), {"new": 499, "old": 101})
 
     def test_what_changed_while_it_was_waited_for_is_compared_again(self):
         definition = self.changed(2, "{wait: 1m}")

@@ -11,7 +11,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import LIMIT, json_lines
+from harness import LIMIT, json_lines, left
 from test_sync import SyncTest
 
 MANY = 50_000
@@ -82,18 +82,19 @@ class InTheMiddle(SignalTest):
 
 
 class Terminated(SignalTest):
-    def test_the_batch_under_way_is_written_and_nobody_waited_for(self):
+    def test_all_that_is_free_is_written_and_nobody_waited_for(self):
         definition = self.changed(1200)
         self.hold(3)
         sync = self.start_rowlock("sync", "--json", definition)
         sync.wait_for_err("waiting for t/3")
         sync.signal(signal.SIGTERM)
         self.assertEqual(sync.end(), 143)
-        first = [key for key in range(1, 501) if key != 3]
-        self.assertEqual(self.new(), first)
+        free = [key for key in range(1, 1201) if key != 3]
+        self.assertEqual(self.new(), free)
         lines = json_lines(sync.out)
-        self.assertEqual([line["key"]["id"] for line in lines[:-1]], first)
-        self.assertEqual((lines[-1]["updated"], lines[-1]["deferred"]), (499, 0))
+        self.assertEqual([line["key"]["id"] for line in lines[:-1]], free + [3])
+        self.assertEqual([line["outcome"] for line in left(sync.out)], ["deferred"])
+        self.assertEqual((lines[-1]["updated"], lines[-1]["deferred"]), (1199, 1))
 
     def test_a_second_one_ends_it_at_once(self):
         """The writer is a stranger's, so the batch cannot end."""

@@ -70,6 +70,17 @@ class Triggers(SyncTest):
         self.assertEqual(self.fired(), sorted(("insert", r["code"]) for r in self.records
                                               if r["rank"] != 1234))
 
+    def test_a_trigger_that_ends_the_transaction_rejects_its_record_alone(self):
+        """RAISE(ROLLBACK) undoes all of the block, savepoints and all."""
+        self.query(self.top / "t.db", "CREATE TRIGGER g BEFORE INSERT ON t WHEN new.rank IN "
+                   "(7, 1234, 1236) BEGIN SELECT raise(ROLLBACK, 'not this one'); END")
+        lines = left(self.sync(self.definition, "--json", status=6).stdout)
+        self.assertEqual([(line["outcome"], line["record"]) for line in lines],
+                         [("rejected", 8), ("rejected", 1235), ("rejected", 1237)])
+        self.assertIn("not this one", lines[0]["detail"])
+        self.assertEqual(self.fired(), sorted(("insert", r["code"]) for r in self.records
+                                              if r["rank"] not in (7, 1234, 1236)))
+
     def test_nothing_fires_for_a_held_record(self):
         self.sync(self.definition)
         self.fired()

@@ -29,10 +29,13 @@ fake_step(struct fake *f, const char *op, rowlock_error *err)
     struct script s = due(f, op);
     if (s.fn)
         s.fn(&f->conn, s.arg);
-    if (s.code)
-        return rlk_fail(err, (enum rowlock_code)s.code, "scripted: %s",
-                        rowlock_code_text((enum rowlock_code)s.code));
-    return 0;
+    if (!s.code)
+        return 0;
+    rlk_fail(err, (enum rowlock_code)s.code, "scripted: %s",
+             rowlock_code_text((enum rowlock_code)s.code));
+    if (s.code == ROWLOCK_NOT_AVAILABLE && strcmp(op, "start_write") == 0)
+        rlk_sqlstate(err, RLK_NO_TURN);
+    return s.code;
 }
 
 void
