@@ -273,6 +273,22 @@ test_definition__match_locks_and_pace_are_checked(void **state)
                      wrong[i].message);
 }
 
+/* As some editors write it. */
+static void
+test_definition__a_byte_order_mark_is_passed_over(void **state)
+{
+    (void)state;
+    struct rlk_definition *d =
+        parse("d.yaml", "\xEF\xBB\xBFsync: x\ntarget: {database: a, table: b}\n"
+                        "source: {url: c}\nmatch: [a]\nfields: {a: /a}\n");
+    assert_non_null(d);
+    assert_string_equal(d->name.text, "x");
+    rlk_definition_free(d);
+    assert_wrong(parse("d.yaml", "\xEF\xBB\xBFsync: !!str x\n"),
+                 "d.yaml:1:7: tags (!name) are not supported");
+    assert_wrong(parse("d.yaml", "\xEF\xBB\xBF"), "d.yaml: it is empty");
+}
+
 static void
 test_definition__what_yaml_has_beyond_trees_is_refused(void **state)
 {
@@ -413,6 +429,7 @@ main(void)
         cmocka_unit_test(
             test_definition__wrong_types_are_refused_with_their_place),
         cmocka_unit_test(test_definition__match_locks_and_pace_are_checked),
+        cmocka_unit_test(test_definition__a_byte_order_mark_is_passed_over),
         cmocka_unit_test(
             test_definition__what_yaml_has_beyond_trees_is_refused),
         cmocka_unit_test(test_definition__damaged_yaml_says_where),

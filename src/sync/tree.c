@@ -208,6 +208,15 @@ read_document(struct parse *p, struct rlk_yaml *ret)
     return 0;
 }
 
+/* The parser takes a mark for a character where it is told the encoding. */
+static size_t
+mark_length(const char *bytes, size_t len)
+{
+    static const char mark[3] = "\xEF\xBB\xBF";
+    bool marked = len >= sizeof mark && memcmp(bytes, mark, sizeof mark) == 0;
+    return marked ? sizeof mark : 0;
+}
+
 int
 rlk_yaml_parse(const char *name, const char *bytes, size_t len,
                struct rlk_arena *arena, struct rlk_yaml **ret,
@@ -218,7 +227,9 @@ rlk_yaml_parse(const char *name, const char *bytes, size_t len,
     if (!root || !yaml_parser_initialize(&p.parser))
         return rlk_out_of_memory(err);
     yaml_parser_set_encoding(&p.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&p.parser, (const yaml_char_t *)bytes, len);
+    size_t skip = mark_length(bytes, len);
+    yaml_parser_set_input_string(&p.parser, (const yaml_char_t *)bytes + skip,
+                                 len - skip);
     int rc = read_document(&p, root);
     yaml_event_delete(&p.event);
     yaml_parser_delete(&p.parser);
