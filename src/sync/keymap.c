@@ -256,17 +256,23 @@ rlk_keymap_name(const struct rlk_keymap *m, const struct rlk_slow_key *k,
     return hash + (hash == 0);
 }
 
-/* The key's values once set is written; false: it does not change them. */
+struct change {
+    const struct rlk_row *row;
+    const struct rlk_set *set;
+    size_t n_set;
+};
+
+/* The columns' values once set is written; false: it does not change them. */
 static bool
-values_after(const struct rlk_slow_key *k, const struct rlk_row *row,
-             const struct rlk_set *set, size_t n_set, rowlock_value *ret)
+values_after(const struct change *c, const uint32_t *columns, size_t n,
+             rowlock_value *ret)
 {
-    bool touched = set == NULL;
-    for (size_t i = 0; i < k->n_columns; i++) {
-        ret[i] = row->values[k->columns[i]];
-        for (size_t j = 0; j < n_set; j++)
-            if (set[j].column == k->columns[i]) {
-                ret[i] = set[j].value;
+    bool touched = false;
+    for (size_t i = 0; i < n; i++) {
+        ret[i] = c->row->values[columns[i]];
+        for (size_t j = 0; j < c->n_set; j++)
+            if (c->set[j].column == columns[i]) {
+                ret[i] = c->set[j].value;
                 touched = true;
             }
     }
@@ -279,14 +285,14 @@ rlk_keymap_note(struct rlk_keymap *m, const struct rlk_table *t,
                 size_t n_set, rowlock_error *err)
 {
     rowlock_value pk[RLK_KEYMAP_COLUMNS], values[RLK_KEYMAP_COLUMNS];
+    const struct change c = {row, set, n_set};
     int64_t record = -1;
     bool named = false;
     m->table = t;
-    for (size_t i = 0; i < m->n_pk; i++)
-        pk[i] = row->values[t->primary_key[i]];
+    bool anew = values_after(&c, t->primary_key, m->n_pk, pk) || set == NULL;
     for (size_t i = 0; i < m->n_keys; i++) {
         struct rlk_slow_key *k = &m->keys[i];
-        if (!values_after(k, row, set, n_set, values))
+        if (!values_after(&c, k->columns, k->n_columns, values) && !anew)
             continue;
         if (!named && !name_record(m, pk, &record))
             return rlk_out_of_memory(err);

@@ -25,14 +25,20 @@ take_slow(size_t k, void *arg)
 }
 
 static void
-use(const char *match)
+use_fields(const char *match, const char *fields)
 {
     const struct rlk_keymap_told told = {take_slow, NULL};
-    define(&it.f, match, "{rid: /rid, slug: /slug, name: /name}");
+    define(&it.f, match, fields);
     it.work = (struct rlk_work){.plan = &it.f.plan, .db = it.f.db};
     assert_int_equal(
         rlk_keymap_open(&it.f.plan, it.f.db, &told, &it.work.keymap, &it.f.err),
         0);
+}
+
+static void
+use(const char *match)
+{
+    use_fields(match, "{rid: /rid, slug: /slug, name: /name}");
 }
 
 static int
@@ -166,6 +172,20 @@ test_keymap__a_key_that_the_batch_itself_has_taken_is_not_free(void **state)
     assert_int_equal(it.batch->items[1].fate, RLK_FATE_CONFLICT);
     assert_int_equal(it.batch->items[2].fate, RLK_FATE_CREATED);
     assert_rows(2);
+}
+
+static void
+test_keymap__a_record_that_got_another_primary_key_is_still_found(void **state)
+{
+    (void)state;
+    rlk_keymap_close(it.work.keymap);
+    use_fields("[rid]", "{rid: /rid, id: /slug, name: /name}");
+    put_row(1, "a", "x", "one");
+    assert_int_equal(run_one("a", "7", "two"), RLK_FATE_UPDATED);
+    assert_int_equal(run_one("a", "7", "two"), RLK_FATE_UNCHANGED);
+    assert_int_equal(run_one("a", "8", "two"), RLK_FATE_CONFLICT);
+    assert_rows(1);
+    assert_int_equal(rlk_fake_cell(it.f.c, "t", 0, ID).u.i, 7);
 }
 
 static void
@@ -375,6 +395,7 @@ main(void)
         TEST(test_keymap__the_table_is_read_once_for_all_that_the_run_writes),
         TEST(test_keymap__a_key_that_the_run_gives_away_is_free),
         TEST(test_keymap__a_key_that_the_batch_itself_has_taken_is_not_free),
+        TEST(test_keymap__a_record_that_got_another_primary_key_is_still_found),
         TEST(test_keymap__what_was_rolled_back_is_not_there),
         TEST(test_keymap__of_several_records_the_first_is_meant),
         TEST(test_keymap__is_not_made_where_keys_have_an_index),
