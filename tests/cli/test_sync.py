@@ -43,9 +43,9 @@ class SyncTest(CliTest):
         return {k: last[k] for k in ("created", "updated", "unchanged", "conflicts", "deferred",
                                      "rejected") if last[k]}
 
-    def hold(self, *keys):
-        """Somebody holds these records of t until told."""
-        holder = self.start_rowlock("lock", "t.db", "t", *map(str, keys), "--",
+    def hold(self, *keys, table="t"):
+        """Somebody holds these records until told."""
+        holder = self.start_rowlock("lock", "t.db", table, *map(str, keys), "--",
                                     "sh", "-c", "echo held; read line")
         holder.wait_for_out("held")
         return holder
