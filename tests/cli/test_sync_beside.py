@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """rowlock sync beside a program that knows no record locks and writes the same
-records all the time."""
+records all the time: 100,000 of them, or a fifth of that where a sanitizer makes
+each take several times as long."""
 
 import json
+import os
 import unittest
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from harness import Program
 from test_sync import SyncTest
 
 STRANGERS = Path(__file__).with_name("strangers.py")
-RECORDS = 100_000
+RECORDS = 100_000 if os.environ.get("SANITIZE", "none") == "none" else 20_000
 
 
 class Beside(SyncTest):
@@ -51,13 +53,13 @@ class Beside(SyncTest):
         self.assertEqual((result.get("updated", 0), result["unchanged"]),
                          (len(mine), RECORDS - len(mine)))
 
-    def test_a_writer_beside_100_000_new_records_is_never_told_busy(self):
+    def test_a_writer_beside_new_records_is_never_told_busy(self):
         path = self.of_new_records()
         result, said = self.beside(path)
         self.assertGreater(result["created"], RECORDS // 2)
         self.check(path, said)
 
-    def test_a_writer_beside_100_000_changes_is_never_told_busy(self):
+    def test_a_writer_beside_changes_is_never_told_busy(self):
         path = self.of_new_records()
         self.query(path, "WITH RECURSIVE i (x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM i WHERE "
                          "x < ?) INSERT INTO t (code, name) SELECT 'c' || x, 'old' FROM i",
