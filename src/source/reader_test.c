@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +93,74 @@ test_reader__a_bad_record_is_rejected_alone_with_its_place(void **state)
                                  "4=2;"
                                  "5!line 4, byte 41: a record is an object, "
                                  "not a number;");
+}
+
+/* Reads all, but runs change once the first record has come; the code. */
+static int
+read_while(void (*change)(void))
+{
+    struct rlk_reader *r;
+    struct rlk_remote remote;
+    enum rlk_read what;
+    reset();
+    assert_int_equal(rlk_reader_open(&options, &r, &err), 0);
+    assert_int_equal(rlk_reader_next(r, &remote, &what, &err), 0);
+    assert_int_equal(what, RLK_READ_RECORD);
+    change();
+    int rc = 0;
+    while (!rc && what != RLK_READ_END)
+        rc = rlk_reader_next(r, &remote, &what, &err);
+    rlk_reader_close(r);
+    return rc;
+}
+
+static void
+append(void)
+{
+    FILE *f = fopen(path, "a");
+    assert_non_null(f);
+    fputs(" ", f);
+    fclose(f);
+}
+
+static void
+write_over(void)
+{
+    const struct timespec times[2] = {{0, UTIME_OMIT}, {1, 0}};
+    write_file("[{\"a\":3}, {\"a\":4}]");
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void
+replace(void)
+{
+    char other[80];
+    snprintf(other, sizeof other, "%s.new", path);
+    assert_int_equal(rename(path, other), 0);
+    write_file("[{\"a\":3}]");
+    assert_int_equal(unlink(other), 0);
+}
+
+static void
+change_nothing(void)
+{
+}
+
+static void
+test_reader__a_file_that_is_written_to_meanwhile_fails_at_its_end(void **state)
+{
+    (void)state;
+    static const char text[] = "[{\"a\":1}, {\"a\":2}]";
+    void (*const changes[])(void) = {append, write_over};
+    for (int i = 0; i < 2; i++) {
+        write_file(text);
+        assert_int_equal(read_while(changes[i]), ROWLOCK_CONNECTION);
+        assert_string_equal(err.sqlstate, "08006");
+        assert_non_null(strstr(err.message, "the file changed while it was"));
+    }
+    write_file(text);
+    assert_int_equal(read_while(change_nothing), 0);
+    assert_int_equal(read_while(replace), 0);
 }
 
 static void
@@ -319,6 +389,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             test_reader__a_bad_record_is_rejected_alone_with_its_place),
+        cmocka_unit_test(
+            test_reader__a_file_that_is_written_to_meanwhile_fails_at_its_end),
         cmocka_unit_test(test_reader__a_large_file_arrives_whole),
         cmocka_unit_test(test_reader__a_cut_file_is_a_failure_with_its_place),
         cmocka_unit_test(test_reader__a_file_over_the_limit_is_refused),

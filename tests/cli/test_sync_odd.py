@@ -2,7 +2,9 @@
 """rowlock sync where database, disk or table are not as one expects."""
 
 import json
+import os
 import resource
+import signal
 import sqlite3
 import threading
 import unittest
@@ -51,6 +53,21 @@ class Files(Parts):
                 for file in self.top.glob("t.db*"):
                     file.unlink()
                 self.assertFalse(path.exists())
+
+    def test_a_file_that_changes_while_it_is_read_is_to_be_read_again(self):
+        records = [{"code": f"c{i}", "name": "n"} for i in range(50_000)]
+        path = self.database(TABLE, "t.db")
+        sync = self.start_rowlock("sync", self.small(records, target="{database: t.db, table: t}"))
+        self.wait_until(lambda: self.query(path, "SELECT 1 FROM t LIMIT 1"), "a record")
+        sync.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, sync.pid, os.WSTOPPED)
+        with open(self.top / "t.json", "a", encoding="utf-8") as file:
+            file.write("\n")
+        sync.signal(signal.SIGCONT)
+        self.assertEqual(sync.end(), 5, sync.err)
+        self.assertIn(f"the file changed while it was read: '{self.top / 't.json'}'\n", sync.err)
+        self.sync("t.yaml")
+        self.assertEqual(self.query(path, "SELECT count(*) FROM t"), [(50_000,)])
 
     def test_a_database_that_is_replaced_during_the_run_gets_no_more_of_it(self):
         path, sync, rest = self.start_in_the_middle()

@@ -162,7 +162,7 @@ class Worlds(Order):
                 self.assertEqual(counts["records"], len(remote) * (gap + 1))
                 self.check(remote, left, policy)
                 rows = self.rows()
-                if not counts["conflicts"]:
+                if not counts["conflicts"] and policy != "first":
                     again = self.run_one(definition)[1]
                     self.assertEqual((again["created"], again["updated"]), (0, 0))
                     self.assertEqual(self.rows(), rows)
