@@ -69,7 +69,8 @@ rlk_later_wait(struct rlk_later *held, struct rlk_later *conflicts,
     }
     i -= rc != 0;
     held->n -= i;
-    memmove(held->items, held->items + i, held->n * sizeof *held->items);
+    if (held->n)
+        memmove(held->items, held->items + i, held->n * sizeof *held->items);
     return rc;
 }
 
