@@ -61,19 +61,6 @@ run(void)
         fail_msg("%s", it.f.err.message);
 }
 
-/* Of looks and of writes. */
-static unsigned
-blocks(void)
-{
-    unsigned n = 0;
-    const char *at = rlk_fake_trace(it.f.c);
-    while ((at = strstr(at, "commit"))) {
-        n++;
-        at++;
-    }
-    return n;
-}
-
 /* ---- sharing the writer ---- */
 
 /* Somebody else has it, for longer than a polite run keeps it. */
@@ -100,7 +87,7 @@ writes_both_at_once(int i)
     }
     rlk_fake_at(it.f.c, "start_write", 1, be_long, NULL, 0);
     run();
-    return blocks() == 2;
+    return count_calls(&it.f, "commit") == 2;
 }
 
 static void
@@ -121,15 +108,6 @@ local(int id, const char *rid, const char *slug)
     rowlock_value values[N_COLUMNS];
     make_row(values, id, 0, rid, slug, NULL);
     rlk_fake_put(it.f.c, "t", values);
-}
-
-static void
-assert_name(size_t row, const char *expected)
-{
-    rowlock_value v = rlk_fake_cell(it.f.c, "t", row, NAME);
-    assert_int_equal(v.type, expected ? ROWLOCK_TEXT : ROWLOCK_NULL);
-    if (expected)
-        assert_memory_equal(v.u.s.ptr, expected, strlen(expected));
 }
 
 static void
@@ -155,13 +133,13 @@ test_batch__leaves_what_is_held_and_waits_only_when_told_to(void **state)
     assert_int_equal(it.batch->items[0].fate, RLK_FATE_DEFERRED);
     assert_string_equal(it.batch->items[0].reason->sqlstate, "55P03");
     assert_int_equal(it.batch->items[1].fate, RLK_FATE_UPDATED);
-    assert_name(0, NULL);
-    assert_name(1, "x");
+    assert_cell(&it.f, 0, NAME, NULL);
+    assert_cell(&it.f, 1, NAME, "x");
     assert_int_equal(waits, 0);
     assert_int_equal(rlk_batch_wait(it.batch, &it.work, &it.f.err), 0);
     assert_int_equal(waits, 1);
     assert_int_equal(it.batch->items[0].fate, RLK_FATE_UPDATED);
-    assert_name(0, "x");
+    assert_cell(&it.f, 0, NAME, "x");
 }
 
 static void

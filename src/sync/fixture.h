@@ -126,4 +126,28 @@ make_row(rowlock_value values[N_COLUMNS], int id, int site, const char *rid,
     values[NAME] = rowlock_text(name);
 }
 
+/* expected: NULL for NULL. */
+static inline void
+assert_cell(const struct fixture *f, size_t row, size_t column,
+            const char *expected)
+{
+    rowlock_value v = rlk_fake_cell(f->c, "t", row, column);
+    assert_int_equal(v.type, expected ? ROWLOCK_TEXT : ROWLOCK_NULL);
+    if (!expected)
+        return;
+    assert_int_equal(v.u.s.len, strlen(expected));
+    assert_memory_equal(v.u.s.ptr, expected, v.u.s.len);
+}
+
+/* How often the driver was called so since the trace was last asked for. */
+static inline unsigned
+count_calls(const struct fixture *f, const char *call)
+{
+    unsigned n = 0;
+    const char *at = rlk_fake_trace(f->c);
+    for (; (at = strstr(at, call)); at++)
+        n++;
+    return n;
+}
+
 #endif

@@ -110,15 +110,6 @@ put_row(int id, const char *rid, const char *slug, const char *name)
 }
 
 static void
-assert_cell(size_t row, size_t column, const char *expected)
-{
-    rowlock_value v = rlk_fake_cell(it.f.c, "t", row, column);
-    assert_int_equal(v.type, ROWLOCK_TEXT);
-    assert_int_equal(v.u.s.len, strlen(expected));
-    assert_memory_equal(v.u.s.ptr, expected, v.u.s.len);
-}
-
-static void
 assert_rows(size_t n)
 {
     assert_int_equal(rlk_fake_count(it.f.c, "t"), n);
@@ -152,8 +143,8 @@ test_keymap__a_key_that_the_run_gives_away_is_free(void **state)
     assert_int_equal(run_one("b", "one", "x"), RLK_FATE_CREATED);
     assert_int_equal(run_one("a", "two", "x"), RLK_FATE_UNCHANGED);
     assert_rows(2);
-    assert_cell(0, SLUG, "two");
-    assert_cell(1, SLUG, "one");
+    assert_cell(&it.f, 0, SLUG, "two");
+    assert_cell(&it.f, 1, SLUG, "one");
     assert_int_equal(reads(), 1);
 }
 
@@ -207,8 +198,8 @@ test_keymap__of_several_records_the_first_is_meant(void **state)
     put_row(1, "a", "a", "x");
     put_row(2, "a", "b", "x");
     assert_int_equal(run_one("a", "a", "new"), RLK_FATE_UPDATED);
-    assert_cell(0, NAME, "new");
-    assert_cell(1, NAME, "x");
+    assert_cell(&it.f, 0, NAME, "new");
+    assert_cell(&it.f, 1, NAME, "x");
 }
 
 static void
@@ -247,7 +238,7 @@ test_keymap__a_stale_miss_is_looked_for_again(void **state)
     put_row(7, "b", "b", "theirs");
     assert_int_equal(run_one("b", "b", "ours"), RLK_FATE_UPDATED);
     assert_rows(2);
-    assert_cell(1, NAME, "ours");
+    assert_cell(&it.f, 1, NAME, "ours");
     assert_int_equal(reads(), 2);
 }
 
@@ -261,8 +252,8 @@ test_keymap__a_stale_hit_is_not_written_into(void **state)
     rlk_fake_change(it.f.c, "t", 0, RID, rowlock_text("z"));
     rlk_fake_change(it.f.c, "t", 1, RID, rowlock_text("a"));
     assert_int_equal(run_one("a", "a", "new"), RLK_FATE_UPDATED);
-    assert_cell(0, NAME, "one");
-    assert_cell(1, NAME, "new");
+    assert_cell(&it.f, 0, NAME, "one");
+    assert_cell(&it.f, 1, NAME, "new");
     assert_rows(2);
     assert_int_equal(run_one("z", "a", "one"), RLK_FATE_UNCHANGED);
 }
@@ -296,7 +287,7 @@ test_keymap__a_miss_that_is_stale_at_the_write_makes_no_duplicate(void **state)
     rlk_fake_at(it.f.c, "start_write", 1, make_b, NULL, 0);
     assert_int_equal(run_one("b", "b", "ours"), RLK_FATE_UPDATED);
     assert_rows(1);
-    assert_cell(0, NAME, "ours");
+    assert_cell(&it.f, 0, NAME, "ours");
 }
 
 static void
@@ -314,8 +305,8 @@ test_keymap__a_hit_that_is_stale_at_the_write_is_not_written_into(void **state)
     rlk_fake_at(it.f.c, "start_write", 1, move_a, NULL, 0);
     assert_int_equal(run_one("a", "a", "new"), RLK_FATE_CREATED);
     assert_rows(2);
-    assert_cell(0, NAME, "one");
-    assert_cell(1, NAME, "new");
+    assert_cell(&it.f, 0, NAME, "one");
+    assert_cell(&it.f, 1, NAME, "new");
 }
 
 static int commits; /* of strangers */

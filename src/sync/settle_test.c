@@ -106,28 +106,6 @@ assert_told(const char *expected)
     assert_string_equal(it.told.len ? it.told.ptr : "", expected);
 }
 
-static void
-assert_slug(size_t row, const char *expected)
-{
-    rowlock_value v = rlk_fake_cell(it.f.c, "t", row, SLUG);
-    assert_int_equal(v.type, ROWLOCK_TEXT);
-    assert_int_equal(v.u.s.len, strlen(expected));
-    assert_memory_equal(v.u.s.ptr, expected, v.u.s.len);
-}
-
-/* How many blocks were begun: a look, or a write. */
-static unsigned
-blocks(void)
-{
-    unsigned n = 0;
-    const char *at = rlk_fake_trace(it.f.c);
-    while ((at = strstr(at, "begin"))) {
-        n++;
-        at++;
-    }
-    return n;
-}
-
 /* ---- chains ---- */
 
 /* Local records r1/s1, r2/s2 ...; each remote one wants its neighbour's slug,
@@ -155,10 +133,10 @@ assert_chain_is_settled(int step)
     assert_int_equal(it.later.n, 0);
     for (int i = 1; i <= CHAIN; i++) {
         snprintf(slug, sizeof slug, "s%d", i + step);
-        assert_slug((size_t)i - 1, slug);
+        assert_cell(&it.f, (size_t)i - 1, SLUG, slug);
     }
     /* A pass that settles but one of them would begin CHAIN * CHAIN / 2. */
-    assert_in_range(blocks(), CHAIN, 4 * CHAIN);
+    assert_in_range(count_calls(&it.f, "begin"), CHAIN, 4 * CHAIN);
 }
 
 static void
@@ -194,8 +172,8 @@ test_settle__chains_both_ways_at_once_settle(void **state)
     assert_int_equal(settle(), 0);
     assert_told("4* 2* 1* 3*");
     assert_int_equal(it.later.n, 0);
-    assert_slug(0, "a2");
-    assert_slug(3, "b1");
+    assert_cell(&it.f, 0, SLUG, "a2");
+    assert_cell(&it.f, 3, SLUG, "b1");
 }
 
 /* ---- records that somebody holds ---- */
@@ -261,8 +239,8 @@ test_settle__a_cycle_is_kept_and_not_told(void **state)
         assert_int_equal(it.later.items[i].number, i + 1);
     assert_string_equal(it.later.items[0].reason->detail,
                         "rid 'r1' finds t/1, slug 's2' finds t/2.");
-    assert_slug(0, "s1");
-    assert_in_range(blocks(), 3, 3);
+    assert_cell(&it.f, 0, SLUG, "s1");
+    assert_in_range(count_calls(&it.f, "begin"), 3, 3);
 }
 
 static void
@@ -332,7 +310,7 @@ test_settle__a_second_record_for_one_local_one_stays_a_conflict(void **state)
     assert_int_equal(it.later.n, 1);
     assert_string_equal(it.later.items[0].reason->message,
                         "another record of this run has the same local record");
-    assert_slug(0, "s3");
+    assert_cell(&it.f, 0, SLUG, "s3");
 }
 
 static void
@@ -340,7 +318,7 @@ test_settle__nothing_to_settle_costs_nothing(void **state)
 {
     (void)state;
     assert_int_equal(settle(), 0);
-    assert_int_equal(blocks(), 0);
+    assert_int_equal(count_calls(&it.f, "begin"), 0);
 }
 
 static void
