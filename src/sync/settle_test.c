@@ -210,6 +210,21 @@ test_wait__each_is_written_or_kept_as_a_conflict(void **state)
 }
 
 static void
+test_settle__waits_for_a_record_that_somebody_holds(void **state)
+{
+    (void)state;
+    it.f.d->wait_ms = it.work.patience_ms = 60000;
+    local(1, "r1", "s1");
+    local(2, "r2", "s2");
+    conflict("r1", "s2"); /* s2 is free once record 2, which is held, has s3 */
+    conflict("r2", "s3");
+    rlk_fake_hold(it.f.c, "record t(2)");
+    assert_int_equal(settle(), 0);
+    assert_told("2* 1*");
+    assert_cell(&it.f, 0, SLUG, "s2");
+}
+
+static void
 test_wait__a_failure_leaves_the_rest(void **state)
 {
     (void)state;
@@ -346,6 +361,7 @@ main(void)
         TEST(test_settle__a_chain_to_the_one_before_settles_in_two_passes),
         TEST(test_settle__chains_both_ways_at_once_settle),
         TEST(test_wait__each_is_written_or_kept_as_a_conflict),
+        TEST(test_settle__waits_for_a_record_that_somebody_holds),
         TEST(test_wait__a_failure_leaves_the_rest),
         TEST(test_settle__a_cycle_is_kept_and_not_told),
         TEST(test_settle__what_hangs_on_a_cycle_is_kept_in_order),
