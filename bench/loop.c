@@ -62,8 +62,10 @@ main(int argc, char **argv)
     sqlite3_stmt *s;
     char line[4096];
     FILE *lines = argc == 3 ? fopen(argv[2], "r") : NULL;
-    if (!lines)
-        return fprintf(stderr, "loop DATABASE LINES\n"), 2;
+    if (!lines) {
+        fprintf(stderr, "usage: loop DATABASE LINES\n");
+        return 2;
+    }
     must(db, sqlite3_open(argv[1], &db) == SQLITE_OK);
     must(db, sqlite3_exec(db, schema, NULL, NULL, NULL) == SQLITE_OK);
     must(db, sqlite3_prepare_v2(db, upsert, -1, &s, NULL) == SQLITE_OK);
