@@ -36,7 +36,7 @@ name_item(const struct drying *s, const struct rlk_item *item, uint64_t *names)
         names[n++] = item->local;
     for (size_t k = 0; !item->hit && k < s->w->plan->d->n_match; k++)
         if (item->keys[k].n_columns)
-            names[n++] = rlk_key_name(&item->keys[k], k);
+            names[n++] = item->names[k];
     return n;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "record/value.h"
+#include "sync/batch.h"
 
 int
 rlk_item_end(struct rlk_item *item, enum rlk_fate fate,
@@ -94,6 +95,7 @@ make_key(struct rlk_item *item, const struct rlk_plan *plan, size_t k,
         sets[i] = (struct rlk_set){plan->columns[key->fields[i]],
                                    item->values[key->fields[i]]};
     item->keys[k] = (struct rlk_match){sets, key->n_fields};
+    item->names[k] = rlk_key_name(&item->keys[k], k);
     return 0;
 }
 
@@ -103,7 +105,8 @@ make_keys(struct rlk_item *item, const struct rlk_plan *plan,
 {
     size_t n = plan->d->n_match, live = 0;
     item->keys = rlk_arena_alloc(arena, n, sizeof *item->keys);
-    if (!item->keys)
+    item->names = rlk_arena_alloc(arena, n, sizeof *item->names);
+    if (!item->keys || !item->names)
         return rlk_out_of_memory(err);
     for (size_t k = 0; k < n; k++) {
         RLK_TRY(make_key(item, plan, k, arena, err));

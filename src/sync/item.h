@@ -35,6 +35,7 @@ struct rlk_item {
     bool *present;
     bool ready;             /* the values are in that form */
     struct rlk_match *keys; /* of each match key; n_columns 0: blank */
+    uint64_t *names;        /* of each match key, hashed */
     enum rlk_fate fate;
     rowlock_error *reason; /* of a rejection, a conflict, a deferral */
     bool told;             /* counted and reported */

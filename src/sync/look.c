@@ -166,7 +166,7 @@ rlk_item_touch(const struct rlk_item *item, bool only_record,
     bool ok = rlk_ahead_touch(a, item->local);
     for (size_t k = 0; !only_record && ok && k < plan->d->n_match; k++)
         if (item->keys[k].n_columns)
-            ok = rlk_ahead_touch(a, rlk_key_name(&item->keys[k], k));
+            ok = rlk_ahead_touch(a, item->names[k]);
     return ok;
 }
 
@@ -187,8 +187,7 @@ comes_later(const struct rlk_batch *b, const struct rlk_item *item,
         return false;
     bool later = item->hit && rlk_seen_has(&b->round, item->local);
     for (size_t k = 0; !later && k < n_match; k++)
-        later = is_missed(item, k) &&
-                rlk_seen_has(&b->round, rlk_key_name(&item->keys[k], k));
+        later = is_missed(item, k) && rlk_seen_has(&b->round, item->names[k]);
     return later;
 }
 
@@ -199,7 +198,7 @@ come_first(struct rlk_batch *b, const struct rlk_item *item, size_t n_match,
     bool ok = !item->hit || rlk_seen_add(&b->round, item->local);
     for (size_t k = 0; ok && k < n_match; k++)
         if (is_missed(item, k))
-            ok = rlk_seen_add(&b->round, rlk_key_name(&item->keys[k], k));
+            ok = rlk_seen_add(&b->round, item->names[k]);
     return ok ? 0 : rlk_out_of_memory(err);
 }
 
@@ -289,7 +288,7 @@ may_have_changed(const struct rlk_item *item, const struct rlk_batch *b,
     bool missed = item->hit && rlk_ahead_missed(a, b->mark, item->local);
     for (size_t k = 0; !missed && k < w->plan->d->n_match; k++)
         missed = item->keys[k].n_columns &&
-                 rlk_ahead_missed(a, b->mark, rlk_key_name(&item->keys[k], k));
+                 rlk_ahead_missed(a, b->mark, item->names[k]);
     return missed;
 }
 

@@ -361,7 +361,7 @@ is_touched(const struct writing *s, const struct rlk_item *item)
 {
     for (size_t k = 0; s->touched.n && k < s->w->plan->d->n_match; k++)
         if (item->keys[k].n_columns &&
-            rlk_seen_has(&s->touched, rlk_key_name(&item->keys[k], k)))
+            rlk_seen_has(&s->touched, item->names[k]))
             return true;
     return false;
 }
