@@ -124,10 +124,14 @@ struct label {
 static void
 write_label(struct label *label, const char *text, size_t len)
 {
-    for (size_t i = 0; i < len && label->len < sizeof label->text - 1; i++) {
+    size_t room = sizeof label->text - 1 - label->len;
+    size_t n = len < room ? len : room;
+    char *to = label->text + label->len;
+    for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
-        label->text[label->len++] = (char)(c < 0x20 || c == 0x7F ? ' ' : c);
+        to[i] = (char)(c < 0x20 || c == 0x7F ? ' ' : c);
     }
+    label->len += n;
 }
 
 /* Most keys are integers, and every lock has a label. */
