@@ -7,6 +7,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/speak.h"
+#include "db/sqlite/program.h"
 
 static int
 unknown_command(const char *name)
@@ -67,6 +68,7 @@ int
 main(int argc, char **argv)
 {
     survive_limits();
+    rlk_sqlite_set_up_program();
     if (argc < 2) {
         rlk_help_overview(stderr);
         return RLK_EXIT_USAGE;
