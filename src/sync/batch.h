@@ -11,7 +11,9 @@
 #include "sync/keymap.h"
 #include "sync/seen.h"
 
-enum { RLK_BATCH_RECORDS = 500 };
+/* In one batch, which is one block: a bulk load shares a flush among more
+ * records, and keeps their locks as long. */
+enum { RLK_BATCH_RECORDS = 2000, RLK_BATCH_POLITE = 500 };
 
 struct rlk_batch;
 

@@ -63,6 +63,14 @@ look_ahead(struct rlk_batch *b, void *arg, rowlock_error *err)
     return r->work.ahead.db ? rlk_batch_look_ahead(b, &r->work, err) : -1;
 }
 
+static size_t
+batch_records(const struct run *r)
+{
+    if (r->o->batch_records)
+        return r->o->batch_records;
+    return r->d->pace == RLK_PACE_POLITE ? RLK_BATCH_POLITE : RLK_BATCH_RECORDS;
+}
+
 /* Until it gave its first record, or proved to have none. */
 static int
 open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
@@ -82,7 +90,7 @@ open_source(struct run *r, enum rlk_read *ret_first, rowlock_error *err)
         .ending = r->o->ending,
         .look = r->o->dry ? NULL : look_ahead,
         .look_arg = r,
-        .batch_records = r->o->batch_records,
+        .batch_records = batch_records(r),
         .idle = r->o->on_idle,
         .arg = r->o->arg,
     };

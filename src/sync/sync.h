@@ -67,7 +67,7 @@ struct rlk_sync_options {
     const char *validator;
     struct rlk_source_limits limits;
     const struct rlk_source_watch *watch; /* NULL, or all of it */
-    size_t batch_records; /* in one block, 500 at most; 0: 500 */
+    size_t batch_records; /* in one block; 0: as the pace has it (batch.h) */
     const volatile sig_atomic_t *cancelled; /* NULL, or ends the run once it is
                                                not 0 */
     const volatile sig_atomic_t *ending;    /* NULL, or ends the run after the
