@@ -310,7 +310,7 @@ struct rlk_driver {
                        rowlock_error *err);
     /* As insert(), or lock_row() and update(), with NOWAIT, where write_epoch()
      * and commit_mark() prove that w->old is what is there: so it need not be
-     * compared. */
+     * compared. ret_row's bytes may last only until the block ends. */
     int (*put)(struct rlk_conn *c, const struct rlk_write *w,
                struct rlk_rows *ret_row, rowlock_error *err);
     /* Locks one record by the primary key that was read, without reading it

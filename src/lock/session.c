@@ -289,11 +289,14 @@ ask(rowlock_locks *s, const struct rlk_asking *asking, uint32_t held,
     return 0;
 }
 
+/* Who does not wait for the record needs a limit for the latch alone, and asks
+ * for so many locks that the cheaper clock counts. */
 static int64_t
 deadline(int32_t wait_ms)
 {
-    int64_t limit_ms = wait_ms < 0 ? HURRY_MS : wait_ms;
-    return limit_ms ? rlk_clock_ns() + limit_ms * RLK_MS : RLK_NO_DEADLINE;
+    if (wait_ms < 0)
+        return (rlk_clock_ms() + HURRY_MS) * RLK_MS;
+    return wait_ms ? rlk_clock_ns() + wait_ms * RLK_MS : RLK_NO_DEADLINE;
 }
 
 /* asking: all but the id. */

@@ -135,11 +135,24 @@ key_after(const struct rlk_table *t, const struct rlk_row *old,
     return true;
 }
 
+/* Without its bytes, which are the block's. */
+static int
+show(struct rlk_rows *ret, const rowlock_value *row, size_t n,
+     rowlock_error *err)
+{
+    struct rlk_row *shown = rlk_rows_add(ret, n);
+    if (!shown)
+        return rlk_out_of_memory(err);
+    memcpy(shown->values, row, n * sizeof *row);
+    return 0;
+}
+
 /* The record as stored: as the hook saw it, unless something else may have
  * changed it since. Added to ret. */
 static int
 answer(struct rlk_sqlite *c, const struct rlk_sqlite_table *t,
-       const rowlock_value *row, struct rlk_rows *ret, rowlock_error *err)
+       const rowlock_value *row, bool view, struct rlk_rows *ret,
+       rowlock_error *err)
 {
     if (!ret)
         return 0;
@@ -151,9 +164,10 @@ answer(struct rlk_sqlite *c, const struct rlk_sqlite_table *t,
         rlk_key_of(&t->base, row, key);
         RLK_TRY(rlk_sqlite_read_record(c, &t->base, key, ret, err));
     }
-    return ret->n_rows > before
-               ? 0
-               : rlk_rows_copy(ret, row, t->base.n_columns, err);
+    if (ret->n_rows > before)
+        return 0;
+    return view ? show(ret, row, t->base.n_columns, err)
+                : rlk_rows_copy(ret, row, t->base.n_columns, err);
 }
 
 /* What is done again after a wait is the row as it was stored, so that
@@ -244,7 +258,7 @@ insert(struct rlk_sqlite *c, const struct rlk_write *given, int32_t wait_ms,
     if (w.table->misnumbered)
         RLK_TRY(settle(c, t, row, err));
     RLK_TRY(keep_stored(c, t, row, err));
-    return answer(c, w.table, row, ret_row, err);
+    return answer(c, w.table, row, current, ret_row, err);
 }
 
 int
@@ -314,7 +328,7 @@ update(struct rlk_sqlite *c, const struct rlk_write *given, int32_t wait_ms,
                                  .n_set = given->n_set};
     RLK_TRY(rlk_sqlite_ready(c, err));
     if (given->n_set == 0)
-        return answer(c, w.table, old->values, ret_row, err);
+        return answer(c, w.table, old->values, false, ret_row, err);
     RLK_TRY(copy_set(c, given->set, given->n_set, &w.set, err));
     RLK_TRY(copy_key(c, t, old, &w.key, err));
     RLK_TRY(lock_for_update(c, &w, old, wait_ms, err));
@@ -329,7 +343,7 @@ update(struct rlk_sqlite *c, const struct rlk_write *given, int32_t wait_ms,
         !(target.new_row = alloc(c, t->n_columns, sizeof *target.new_row)))
         return rlk_out_of_memory(err);
     RLK_TRY(write_and_log(c, &w, &target, wait_ms, err));
-    return answer(c, w.table, target.new_row, ret_row, err);
+    return answer(c, w.table, target.new_row, false, ret_row, err);
 }
 
 int
