@@ -15,6 +15,7 @@
 
 #include "base/memory.h"
 #include "core.h"
+#include "name.h"
 
 struct step { /* an owner on the path */
     uint32_t owner;
@@ -226,17 +227,14 @@ rlk_search_describe(const struct rlk_search *s, struct rlk_table *t,
         const struct rlk_lock *waiter = rlk_lock_at(t, s->path[i].waits_for);
         const struct rlk_name *name = rlk_name_at(t, waiter->name);
         uint32_t to = i + 1 < s->depth ? s->path[i + 1].owner : s->start;
-        const char *table = name->label;
-        int table_len = (int)strnlen(table, RLK_LABEL);
-        bool has_key = table_len + 1 < RLK_LABEL && table[table_len + 1];
-        int key_len = RLK_LABEL - table_len - 1;
+        char table[RLK_LABEL + 1], key[RLK_LABEL + 1];
+        rlk_label_split(name->label, table, key);
         int n = snprintf(
             ret_text + len, size - len,
-            "%sProcess %lld waits for %s on %.*s%s%.*s, held by process %lld.",
+            "%sProcess %lld waits for %s on %s%s%s, held by process %lld.",
             i ? " " : "", (long long)rlk_owner_at(t, s->path[i].owner)->pid,
-            rowlock_mode_name(rlk_want(waiter->word)), table_len, table,
-            has_key ? "/" : "", has_key ? key_len : 0, table + table_len + 1,
-            (long long)rlk_owner_at(t, to)->pid);
+            rowlock_mode_name(rlk_want(waiter->word)), table, *key ? "/" : "",
+            key, (long long)rlk_owner_at(t, to)->pid);
         len += n > 0 ? (size_t)n : 0;
     }
 }

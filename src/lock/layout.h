@@ -112,7 +112,8 @@ struct rlk_name {     /* what is locked; exists while locks refer to it */
     uint16_t held[RLK_MODES]; /* how many hold it in each mode */
     uint16_t n_locks;         /* locks that refer to it */
     uint8_t kind;             /* T: enum rowlock_kind */
-    char label[RLK_LABEL];    /* T: table, NUL, key; not always terminated */
+    char label[RLK_LABEL];    /* T: table, NUL, key; not always terminated,
+                                 as given: see rlk_label_split() */
 };
 static_assert(sizeof(struct rlk_name) == 76, "name");
 

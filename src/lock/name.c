@@ -32,7 +32,7 @@ struct form {
     XXH3_state_t state;
 };
 
-static void
+static inline void
 add(struct form *form, const void *bytes, size_t len)
 {
     if (!form->streaming && len <= sizeof form->bytes - form->len) {
@@ -120,17 +120,13 @@ struct label {
     size_t len;
 };
 
-/* Controls become spaces: it is shown on terminals. */
 static void
 write_label(struct label *label, const char *text, size_t len)
 {
     size_t room = sizeof label->text - 1 - label->len;
     size_t n = len < room ? len : room;
-    char *to = label->text + label->len;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        to[i] = (char)(c < 0x20 || c == 0x7F ? ' ' : c);
-    }
+    if (n)
+        memcpy(label->text + label->len, text, n);
     label->len += n;
 }
 
@@ -223,15 +219,23 @@ rlk_name_label(const rowlock_name *name, char ret_label[RLK_LABEL])
         ret_label[table_len + 1 + key_len] = '~';
 }
 
+/* Controls become spaces: it is shown on terminals. */
+static void
+copy_shown(char *to, const char *from, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)from[i];
+        to[i] = (char)(c < 0x20 || c == 0x7F ? ' ' : c);
+    }
+    to[len] = 0;
+}
+
 void
 rlk_label_split(const char label[RLK_LABEL], char *ret_table, char *ret_key)
 {
     size_t len = strnlen(label, RLK_LABEL);
-    memcpy(ret_table, label, len);
-    ret_table[len] = 0;
+    copy_shown(ret_table, label, len);
     size_t rest = len + 1 < RLK_LABEL ? RLK_LABEL - len - 1 : 0;
     rest = rest ? strnlen(label + len + 1, rest) : 0;
-    if (rest)
-        memcpy(ret_key, label + len + 1, rest);
-    ret_key[rest] = 0;
+    copy_shown(ret_key, rest ? label + len + 1 : "", rest);
 }
