@@ -340,5 +340,8 @@ struct rlk_conn {
 };
 
 extern const struct rlk_driver rlk_sqlite_driver;
+extern const struct rlk_driver rlk_postgres_driver;
+/* A connection to a server that has no advisory locks; open() chooses it. */
+extern const struct rlk_driver rlk_postgres_distributed_driver;
 
 #endif

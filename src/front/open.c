@@ -3,23 +3,23 @@
  *
  * A URL is a path, or "sqlite:" and a path, verbatim: a path may hold any
  * character, so nothing in it is decoded. Whatever starts with letters and
- * "://" is meant as a server's address; none is answered yet, and it is never
- * repeated in a message, since it may hold a password. */
+ * "://" is meant as a server's address; it is never repeated in a message,
+ * since it may hold a password. */
 #include <string.h>
 
 #include "front/front.h"
 #include "record/record.h"
 
-struct scheme {
+static const struct {
     const char *name, *engine;
+    const struct rlk_driver *driver; /* NULL: none yet */
+} servers[] = {
+    {"postgresql", "PostgreSQL", &rlk_postgres_driver},
+    {"postgres", "PostgreSQL", &rlk_postgres_driver},
+    {"mariadb", "MariaDB", NULL},
+    {"mysql", "MariaDB", NULL},
 };
-
-static const struct scheme servers[] = {
-    {"postgresql", "PostgreSQL"},
-    {"postgres", "PostgreSQL"},
-    {"mariadb", "MariaDB"},
-    {"mysql", "MariaDB"},
-};
+enum { SERVERS = sizeof servers / sizeof servers[0] };
 
 /* The length of the scheme when url is one with "://", else 0. */
 static size_t
@@ -30,27 +30,39 @@ scheme_length(const char *url)
     return strncmp(url + len, "://", 3) == 0 ? len : 0;
 }
 
+/* Its place in servers; SERVERS: none of them. */
+static size_t
+server_of(const char *url, size_t len)
+{
+    size_t i = 0;
+    while (i < SERVERS && (strlen(servers[i].name) != len ||
+                           strncmp(url, servers[i].name, len) != 0))
+        i++;
+    return i;
+}
+
 static int
 refuse(const char *url, size_t len, rowlock_error *err)
 {
     int code = ROWLOCK_UNSUPPORTED;
+    size_t server = server_of(url, len);
     if (len == 6 && strncmp(url, "sqlite", 6) == 0) {
         rlk_fail(err, code, "\"sqlite://\" names no database");
         rlk_hint(err, "Write sqlite:PATH; the path is taken as it stands.");
         return code;
     }
-    for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++)
-        if (strlen(servers[i].name) == len &&
-            strncmp(url, servers[i].name, len) == 0) {
-            rlk_fail(err, code, "the driver for %s is not built in",
-                     servers[i].engine);
-            rlk_hint(err, "This version opens SQLite databases: a path, or "
-                          "sqlite:PATH.");
-            return code;
-        }
-    rlk_fail(err, code, "no driver for \"%.*s://\"", len < 32 ? (int)len : 32,
-             url);
-    rlk_hint(err, "Write a path, or sqlite:PATH.");
+    if (server < SERVERS && servers[server].driver) {
+        rlk_fail(err, code, "this needs a SQLite database, not one of %s",
+                 servers[server].engine);
+        return code;
+    }
+    if (server < SERVERS)
+        rlk_fail(err, code, "the driver for %s is not built in",
+                 servers[server].engine);
+    else
+        rlk_fail(err, code, "no driver for \"%.*s://\"",
+                 len < 32 ? (int)len : 32, url);
+    rlk_hint(err, "Write a path, sqlite:PATH or postgresql://HOST/DATABASE.");
     return code;
 }
 
@@ -69,12 +81,32 @@ rlk_front_path(const char *url, const char **ret, rowlock_error *err)
     return 0;
 }
 
+/* A server's driver gets the whole URL, SQLite's the path. */
 static int
-open_session(const struct rlk_open *request, const rowlock_options *options,
-             rowlock_db **ret, rowlock_error *err)
+choose(const char *url, const struct rlk_driver **ret, const char **ret_target,
+       rowlock_error *err)
+{
+    if (!url)
+        return rlk_fail(err, ROWLOCK_MISUSE, "no database given");
+    size_t server = server_of(url, scheme_length(url));
+    if (server == SERVERS || !servers[server].driver) {
+        *ret = &rlk_sqlite_driver;
+        return rlk_front_path(url, ret_target, err);
+    }
+    *ret = servers[server].driver;
+    *ret_target = url;
+    return 0;
+}
+
+static int
+open_session(const char *url, struct rlk_open *request,
+             const rowlock_options *options, rowlock_db **ret,
+             rowlock_error *err)
 {
     struct rlk_conn *conn;
-    RLK_TRY(rlk_sqlite_driver.open(request, &conn, err));
+    const struct rlk_driver *driver;
+    RLK_TRY(choose(url, &driver, &request->target, err));
+    RLK_TRY(driver->open(request, &conn, err));
     int rc = rlk_session_new(conn, options, ret, err);
     if (rc)
         conn->driver->close(conn);
@@ -88,8 +120,7 @@ rlk_front_look(const char *url, const struct rlk_look *how, rowlock_db **ret,
     struct rlk_open request = {.look_only = true,
                                .unfit = how && how->unfit,
                                .schema = how ? how->schema : NULL};
-    RLK_TRY(rlk_front_path(url, &request.target, err));
-    return open_session(&request, NULL, ret, err);
+    return open_session(url, &request, NULL, ret, err);
 }
 
 int
@@ -101,9 +132,8 @@ rowlock_open(const char *url, const rowlock_options *o, rowlock_db **ret,
     if (!ret)
         return rlk_fail(err, ROWLOCK_MISUSE, "nowhere to put the session");
     RLK_TRY(rlk_options_read(o, &options, err));
-    RLK_TRY(rlk_front_path(url, &request.target, err));
     request.label = options.label;
     request.on_wait = options.on_wait;
     request.on_wait_arg = options.on_wait_arg;
-    return open_session(&request, &options, ret, err);
+    return open_session(url, &request, &options, ret, err);
 }
