@@ -15,12 +15,12 @@ help:
 
 #: make test     install what is missing, build, run every test
 test:
-	@$(call ready,data)
+	@$(call ready,data server)
 	@tools/test $(BUILD)
 
 #: make check    the same under sanitizers, and the checks of form
 check:
-	@tools/install build test data check
+	@tools/install build test data server check
 	@tools/check
 
 #: make demo     show in a minute what Rowlock is for
@@ -35,7 +35,7 @@ fresh:
 
 #: make soak     the tests with larger numbers (ROWLOCK_SOAK=20 times larger)
 soak:
-	@$(call ready,data)
+	@$(call ready,data server)
 	@ROWLOCK_SOAK=$${ROWLOCK_SOAK:-20} tools/test $(BUILD) -t 60 \
 		--no-suite tools
 

@@ -38,9 +38,11 @@ typedef struct rowlock_options {
         sizeof(rowlock_options), 0, 0, NULL, NULL, NULL \
     }
 
-/** Open a session on the database at url: a path, or "sqlite:PATH" (verbatim).
- * It must exist. *ret is the caller's. Errors: 08006, 0A000 (journal mode,
- * locking mode, in-memory), 58030. */
+/** Open a session on the database at url: a path, or "sqlite:PATH" (verbatim),
+ * or a postgresql:// URL as libpq takes it. It must exist. *ret is the
+ * caller's. Errors: 08006 (28P01, 3D000: what the server said), 0A000 (journal
+ * mode, locking mode, in-memory; no client library, a server that is too old),
+ * 58030. */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_open(const char *url,
                                                 const rowlock_options *o,
                                                 rowlock_db **ret,

@@ -34,7 +34,7 @@ const struct rlk_command rlk_command_upsert = {
         "one record comes of it. Prints created, updated or unchanged and the "
         "record's primary key.\n"
         "\n"
-        "DATABASE is a path or sqlite:PATH.\n"
+        "DATABASE is a path, sqlite:PATH or a postgresql:// URL.\n"
         "\n"
         "COL=TEXT gives text: a number column takes it only in the usual form "
         "(007 is not 7). COL:=JSON gives null, true, false, a number, or a "

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "front/front.h"
 #include "rowlock/rowlock.h"
 #include "support/support.h"
 #include <sqlite3.h>
@@ -20,8 +21,6 @@ test_open__refuses_what_it_has_no_driver_for(void **state)
         const char *said;
     } lines[] = {
         {"sqlite://app.db", ROWLOCK_UNSUPPORTED, "sqlite:PATH"},
-        {"postgresql://u:secret@h/d", ROWLOCK_UNSUPPORTED, "PostgreSQL"},
-        {"postgres://u:secret@h/d", ROWLOCK_UNSUPPORTED, "PostgreSQL"},
         {"mariadb://u:secret@h/d", ROWLOCK_UNSUPPORTED, "MariaDB"},
         {"mysql://u:secret@h/d", ROWLOCK_UNSUPPORTED, "MariaDB"},
         {"oracle://u:secret@h/d", ROWLOCK_UNSUPPORTED, "oracle"},
@@ -41,6 +40,45 @@ test_open__refuses_what_it_has_no_driver_for(void **state)
         assert_non_null(strstr(all, lines[i].said));
         assert_null(strstr(all, "secret"));
     }
+}
+
+static void
+test_open__of_a_server_that_is_not_there_says_no_password(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        int code;
+        const char *said;
+    } lines[] = {
+        {"postgresql://u:secret@127.0.0.1:1/d", ROWLOCK_CONNECTION, "port 1"},
+        {"postgres://u:secret@127.0.0.1:1/d", ROWLOCK_CONNECTION, "port 1"},
+        {"postgresql://u:se%zzsecret@h/d", ROWLOCK_MISUSE, "cannot be read"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        rowlock_db *db = NULL;
+        rowlock_error err;
+        char all[1400];
+        assert_int_equal(rowlock_open(lines[i].url, NULL, &db, &err),
+                         lines[i].code);
+        assert_null(db);
+        snprintf(all, sizeof all, "%s %s %s %s", err.message, err.detail,
+                 err.hint, err.context);
+        assert_non_null(strstr(all, lines[i].said));
+        assert_null(strstr(all, "secret"));
+    }
+}
+
+static void
+test_path__of_a_server_is_none(void **state)
+{
+    (void)state;
+    const char *path;
+    rowlock_error err;
+    assert_int_equal(rlk_front_path("postgresql://u:secret@h/d", &path, &err),
+                     ROWLOCK_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "SQLite"));
+    assert_null(strstr(err.message, "secret"));
 }
 
 static void
@@ -98,6 +136,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open__refuses_what_it_has_no_driver_for),
+        cmocka_unit_test(
+            test_open__of_a_server_that_is_not_there_says_no_password),
+        cmocka_unit_test(test_path__of_a_server_is_none),
         cmocka_unit_test(test_open__takes_a_path_verbatim),
         cmocka_unit_test(test_open__checks_options_before_it_touches_anything),
     };

@@ -2,10 +2,10 @@
  * The actor's process: reads lines, runs them, answers. */
 #include "actor.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rowlock/rowlock.h"
 
@@ -20,34 +20,19 @@ struct play {
     char answer[SUPPORT_TEXT];
 };
 
-/* ---- the database, by plain SQLite ---- */
-
-static sqlite3 *
-open_plain(const struct stage *s)
-{
-    sqlite3 *db;
-    check(sqlite3_open(s->path.text, &db) == SQLITE_OK);
-    sqlite3_busy_timeout(db, 1000 * SUPPORT_LIMIT_S);
-    return db;
-}
+/* ---- the database ---- */
 
 void
 stranger(const struct stage *s, const char *sql)
 {
-    char *message = NULL;
-    sqlite3 *db = open_plain(s);
-    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
-        support_fail("%s: %s", sql, message);
-    sqlite3_close(db);
+    database_run(&s->db, sql);
 }
 
 void
 stage_init(struct stage *s, const char *sql)
 {
-    folder_init(&s->folder);
-    s->path = folder_file(&s->folder, "term.db");
-    stranger(s, "PRAGMA journal_mode = wal;"
-                "CREATE TABLE term (id INTEGER PRIMARY KEY, remote_id TEXT,"
+    database_init(&s->db);
+    stranger(s, "CREATE TABLE term (id INTEGER PRIMARY KEY, remote_id TEXT,"
                 "    slug TEXT COLLATE NOCASE, rank INTEGER)");
     stranger(s, sql);
 }
@@ -55,32 +40,13 @@ stage_init(struct stage *s, const char *sql)
 void
 stage_done(struct stage *s)
 {
-    folder_done(&s->folder);
+    database_done(&s->db);
 }
 
 const char *
 records(const struct stage *s)
 {
-    static char text[1024];
-    sqlite3_stmt *stmt;
-    sqlite3 *db = open_plain(s);
-    size_t len = 0;
-    check(sqlite3_prepare_v2(db, "SELECT * FROM term ORDER BY id", -1, &stmt,
-                             NULL) == SQLITE_OK);
-    text[0] = 0;
-    while (sqlite3_step(stmt) == SQLITE_ROW)
-        for (int i = 0; i < 4; i++) {
-            const char *cell = (const char *)sqlite3_column_text(stmt, i);
-            len += (size_t)snprintf(text + len, sizeof text - len, "%s%s",
-                                    i     ? "|"
-                                    : len ? " "
-                                          : "",
-                                    cell ? cell : "NULL");
-            check(len < sizeof text);
-        }
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return text;
+    return database_look(&s->db, "SELECT * FROM term ORDER BY id");
 }
 
 /* ---- lines ---- */
@@ -267,10 +233,16 @@ do_atomic(struct play *p, char *line)
 static void
 play(void *arg)
 {
-    const struct stage *s = arg;
+    const struct actor *a = arg;
     struct play p = {0};
-    char line[SUPPORT_TEXT];
-    if (rowlock_open(s->path.text, NULL, &p.db, &p.err))
+    char line[SUPPORT_TEXT], label[16];
+    rowlock_options o = ROWLOCK_OPTIONS_INIT;
+    snprintf(label, sizeof label, "%d", (int)getpid());
+    o.label = label;
+    setenv("PGOPTIONS",
+           a->closes ? "-c deadlock_timeout=10ms" : "-c deadlock_timeout=100s",
+           1);
+    if (rowlock_open(a->db->url, &o, &p.db, &p.err))
         support_fail("%s: %s", p.err.message, p.err.detail);
     for (;;) {
         parent_hear(line);
@@ -287,7 +259,8 @@ play(void *arg)
 void
 actor_start(struct actor *a, const struct stage *s)
 {
-    child_start(&a->child, play, (void *)s);
+    a->db = &s->db;
+    child_start(&a->child, play, a);
 }
 
 void
@@ -309,7 +282,7 @@ act_waits(struct actor *a, const char *line)
 {
     child_tell(&a->child, "%s", line);
     child_expect(&a->child, "begun");
-    child_wait_asleep(&a->child);
+    database_wait_blocked(a->db, &a->child);
     check(!child_has_said(&a->child));
 }
 

@@ -16,11 +16,10 @@
 #ifndef TESTS_RECORD_ACTOR_H
 #define TESTS_RECORD_ACTOR_H
 
-#include "support/support.h"
+#include "support/engine.h"
 
 struct stage {
-    struct folder folder;
-    struct path path;
+    struct database db;
 };
 
 /* A database with the table term(id, remote_id, slug, rank) and index. */
@@ -33,6 +32,10 @@ const char *records(const struct stage *s);
 
 struct actor {
     struct child child;
+    const struct database *db;
+    bool closes; /* set before its start: a cycle is closed by it. A server
+                    looks for cycles when a session has waited for a while,
+                    SQLite's lock table when the last waiter arrives. */
 };
 
 void actor_start(struct actor *a, const struct stage *s);

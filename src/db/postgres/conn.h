@@ -251,7 +251,8 @@ struct rlk_pg {
     char where[160];   /* "app at db.example.com:5432", for messages */
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
     void *on_wait_arg;
-    int wake; /* an eventfd: cancel() writes to it */
+    bool look_only; /* the server itself refuses to lock or write */
+    int wake;       /* an eventfd: cancel() writes to it */
     atomic_int cancelled;
     int32_t wait_ms; /* the server's lock_timeout; -1: not known */
     struct rlk_buf sql;

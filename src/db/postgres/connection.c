@@ -55,6 +55,9 @@ explain_failure(const char *why, rowlock_error *err)
                strstr(fatal, "does not exist")) {
         rlk_sqlstate(err, "3D000");
         rlk_hint(err, "Create it (createdb NAME), or look at the URL.");
+    } else if (fatal && strstr(fatal, "role \"")) {
+        rlk_sqlstate(err, "28000");
+        rlk_hint(err, "Look at the user: in the URL, or PGUSER.");
     } else if (strstr(why, "does not support SSL")) {
         rlk_hint(err, "The URL asks for TLS (sslmode), and the server has "
                       "none: switch it on there (ssl = on).");
@@ -150,6 +153,8 @@ connect_once(struct rlk_pg *c, rowlock_error *err)
     c->wait_ms = ROWLOCK_WAIT;
     RLK_TRY(check_server(c, err));
     RLK_TRY(rlk_pg_do(c, settings, err));
+    if (c->look_only)
+        RLK_TRY(rlk_pg_do(c, "SET default_transaction_read_only = on", err));
     return choose_driver(c, err);
 }
 
@@ -210,6 +215,7 @@ static int
 fill(struct rlk_pg *c, const struct rlk_open *o, rowlock_error *err)
 {
     c->pid = getpid();
+    c->look_only = o->look_only;
     c->on_wait = o->on_wait;
     c->on_wait_arg = o->on_wait_arg;
     c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -85,12 +85,21 @@ is_out_of_date(const char *sqlstate, const char *message)
            (strcmp(sqlstate, "0A000") == 0 && strstr(message, "cached plan"));
 }
 
+/* FATAL and PANIC: the server's last words, before it hangs up. */
+static bool
+hangs_up(const struct rlk_pg *c, const PGresult *r)
+{
+    const char *severity = field(c, r, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0 ||
+           c->pq->PQstatus(c->db) != CONNECTION_OK;
+}
+
 int
 rlk_pg_fail(struct rlk_pg *c, const PGresult *r, rowlock_error *err)
 {
     const char *sqlstate = field(c, r, PG_DIAG_SQLSTATE);
     const char *message = field(c, r, PG_DIAG_MESSAGE_PRIMARY);
-    if (!*sqlstate || c->pq->PQstatus(c->db) != CONNECTION_OK)
+    if (!*sqlstate || hangs_up(c, r))
         return rlk_pg_lost(c, err);
     enum rowlock_code code = code_of(sqlstate);
     if (is_out_of_date(sqlstate, message)) {

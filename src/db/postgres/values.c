@@ -193,8 +193,8 @@ read_numeric(struct rlk_arena *arena, const char *text, size_t len,
         *ret = rowlock_int(i);
         return true;
     }
-    while (digits > 15 && text[len - 1] == '0')
-        len--, digits--;
+    for (; digits > 15 && text[len - 1] == '0'; digits--)
+        len--;
     for (const char *p = text + (text[0] == '-'); digits > 15; p++) {
         if (*p != '0' && *p != '.')
             return copy_text(arena, text, len, ret);
