@@ -4,7 +4,7 @@ BUILD = build
 ready = tools/install build test $(1) && \
 	{ test -f $(BUILD)/build.ninja || meson setup $(BUILD); }
 
-.PHONY: all test check demo fresh soak bench tsan install docs format clean help
+.PHONY: all test check demo fresh soak bench tsan fuzz install docs format clean help
 
 all:
 	@$(call ready)
@@ -52,6 +52,11 @@ tsan:
 	@test -f build-tsan/build.ninja || meson setup build-tsan \
 		-Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 	@tools/test build-tsan -t 5 --suite unit --suite threads
+
+#: make fuzz     look for bytes that break a parser or the lock table
+fuzz:
+	@tools/install build check
+	@tools/fuzz $${FUZZ_SECONDS:-60}
 
 #: make install  into the prefix of meson setup (/usr/local), with headers
 install: all
