@@ -119,7 +119,7 @@ class Doctor(CliTest):
         done = self.run_rowlock("doctor", "sqlite:///tmp/a.db", status=1)
         self.assertIn("sqlite:PATH", done.stderr)
         done = self.run_rowlock("doctor", "postgresql://me:secret@host/db", status=1)
-        self.assertIn('driver for PostgreSQL', done.stderr)
+        self.assertIn('SQLite database, not one of PostgreSQL', done.stderr)
         self.assertNotIn("secret", done.stderr)
 
     def test_a_file_that_cannot_be_written_is_bad(self):

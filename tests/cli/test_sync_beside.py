@@ -29,9 +29,9 @@ class Beside(SyncTest):
                                      target="{database: t.db, table: t}")
         return path
 
-    def beside(self, path):
-        """A run beside a writer; what the writer said."""
-        writer = self.stranger("upsert", path, RECORDS, 1)
+    def beside(self, path, among=RECORDS):
+        """A run beside a writer of the first so many records; what it said."""
+        writer = self.stranger("upsert", path, among, 1)
         sync = self.start_rowlock("sync", "--json", self.definition)
         status = sync.end()
         self.assertEqual(writer.end(), 0, writer.err)
@@ -55,8 +55,9 @@ class Beside(SyncTest):
 
     def test_a_writer_beside_new_records_is_never_told_busy(self):
         path = self.of_new_records()
-        result, said = self.beside(path)
-        self.assertGreater(result["created"], RECORDS // 10)
+        result, said = self.beside(path, RECORDS // 2)
+        # However fast the writer is, the other half is the run's.
+        self.assertGreaterEqual(result["created"], RECORDS // 2)
         self.check(path, said)
 
     def test_a_writer_beside_changes_is_never_told_busy(self):
