@@ -170,6 +170,35 @@ ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_list(rowlock_locks *s,
                                                       rowlock_error *err);
 ROWLOCK_API void rowlock_locks_list_free(rowlock_lock_info *list);
 
+/** How often, and how long, since since_s (seconds of Unix time): since the
+ * lock table was first used in this boot. Of all sessions of all processes. */
+typedef struct rowlock_lock_counters {
+    size_t size;      /**< sizeof(rowlock_lock_counters): see
+                         ROWLOCK_LOCK_COUNTERS_INIT */
+    uint64_t grants;  /**< locks that were taken, or strengthened */
+    uint64_t waits;   /**< of them, and of those in vain, that had to wait */
+    uint64_t in_vain; /**< waits that ended without the lock: timeouts, cancels,
+                         deadlocks */
+    uint64_t deadlocks; /**< cycles of waiters, each with its victim */
+    uint64_t bypasses;  /**< grants past a waiter in their way */
+    uint64_t replays;   /**< transactions given up for a wait, and done again */
+    uint64_t reaps;     /**< owners that died without closing */
+    uint64_t rebuilds;  /**< of the table, since a process died inside it */
+    uint64_t waited_ms, longest_ms; /**< all waits that are over; the longest */
+    int64_t since_s;
+} rowlock_lock_counters;
+#define ROWLOCK_LOCK_COUNTERS_INIT                                     \
+    {                                                                  \
+        sizeof(rowlock_lock_counters), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
+
+/** ret->size must be set. Fills as much of it as this version knows. */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_counters(
+    rowlock_locks *s, rowlock_lock_counters *ret, rowlock_error *err);
+/** For who brings an engine to the lock table: a transaction of s was given up
+ * for a wait, and is done again. */
+ROWLOCK_API void rowlock_locks_count_replay(rowlock_locks *s);
+
 /** "KEY SHARE" and so on. */
 ROWLOCK_API const char *rowlock_mode_name(enum rowlock_mode mode);
 

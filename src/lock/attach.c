@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "attachment.h"
@@ -206,8 +207,8 @@ reserve(int fd, uint64_t from, uint64_t to, rowlock_error *err)
                           "could not make room for the lock table");
 }
 
-/* We are alone: whatever the table says, nobody holds anything. Only poison
- * outlives it, in the same boot: see the header's words of the driver. */
+/* We are alone: whatever the table says, nobody holds anything. Only poison and
+ * the counters outlive it, in the same boot. */
 static int
 write_anew(struct rlk_attachment *a, const char *boot_id, rowlock_error *err)
 {
@@ -220,8 +221,11 @@ write_anew(struct rlk_attachment *a, const char *boot_id, rowlock_error *err)
                         a->path);
     RLK_PUBLISH(t.h->magic, 0);
     if (before < size || t.h->layout_version != RLK_LAYOUT_VERSION ||
-        strncmp(t.h->boot_id, boot_id, sizeof t.h->boot_id) != 0)
+        strncmp(t.h->boot_id, boot_id, sizeof t.h->boot_id) != 0) {
+        const struct rlk_counters none = {.since_s = time(NULL)};
         RLK_PUT(t.h->poison, 0);
+        rlk_put_bytes(&t.h->counters, &none, sizeof none);
+    }
     /* It stays in place, and so does what tells whether it counts: we may die
      * here too. */
     memset(&t.h->latch, 0,

@@ -82,7 +82,7 @@ count_bypasses(struct rlk_table *t, const struct rlk_name *name, uint32_t mode,
         if (heads[i]->bypassed < RLK_GATE)
             RLK_PUT(heads[i]->bypassed, heads[i]->bypassed + 1);
     if (n)
-        RLK_PUT(t->h->bypasses, t->h->bypasses + 1);
+        RLK_PUT(t->h->counters.bypasses, t->h->counters.bypasses + 1);
 }
 
 int
@@ -200,7 +200,7 @@ start_waiting(struct rlk_table *t, const struct rlk_request *r, uint32_t index)
     bool gated = compatible(rlk_name_at(t, lock->name), r->mode, held);
     RLK_PUBLISH(lock->word, rlk_word(held, r->mode) | (gated ? RLK_GATED : 0));
     rlk_enqueue(t, index);
-    RLK_PUT(t->h->waits, t->h->waits + 1);
+    RLK_PUT(t->h->counters.waits, t->h->counters.waits + 1);
 }
 
 enum rlk_answer
@@ -222,7 +222,7 @@ rlk_request(struct rlk_table *t, const struct rlk_request *r,
         count_bypasses(t, name, r->mode, UINT64_MAX);
         set_since(t, lock);
         hold(t, index, r->mode);
-        RLK_PUT(t->h->grants, t->h->grants + 1);
+        RLK_PUT(t->h->counters.grants, t->h->counters.grants + 1);
         return RLK_GRANTED;
     }
     if (r->may_wait) {
@@ -246,7 +246,7 @@ grant(struct rlk_table *t, struct rlk_lock *lock)
         return;
     count_bypasses(t, rlk_name_at(t, lock->name), want, lock->ticket);
     hold(t, index, want);
-    RLK_PUT(t->h->grants, t->h->grants + 1);
+    RLK_PUT(t->h->counters.grants, t->h->counters.grants + 1);
     rlk_wake_later(t, lock->owner);
 }
 
@@ -385,7 +385,6 @@ rlk_reap(struct rlk_table *t, uint32_t slot, uint32_t incarnation)
         return true;
     if (owner->locks)
         return false;
-    RLK_PUT(t->h->reaps, t->h->reaps + 1);
     RLK_PUBLISH(owner->incarnation, incarnation + 1);
     return true;
 }

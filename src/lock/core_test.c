@@ -358,7 +358,7 @@ test_gate__a_cycle_through_it_is_undone_without_a_victim(void **state)
     assert_int_equal(search(1), RLK_NO_CYCLE);
     assert_int_equal(held(3, 7), ROWLOCK_SHARE);
     assert_true(waits(1) && waits(2));
-    assert_int_equal(w->t.h->deadlocks, 0);
+    assert_int_equal(w->t.h->counters.deadlocks, 0);
 }
 
 static void
@@ -375,7 +375,7 @@ test_gate__a_cycle_through_its_second_keeper_is_found(void **state)
     assert_int_equal(take(1, 0, ROWLOCK_UPDATE), RLK_MUST_WAIT); /* for 3 */
     assert_int_equal(search(1), RLK_NO_CYCLE);
     assert_int_equal(held(3, 7), ROWLOCK_SHARE);
-    assert_int_equal(w->t.h->deadlocks, 0);
+    assert_int_equal(w->t.h->counters.deadlocks, 0);
 }
 
 static void
@@ -603,7 +603,7 @@ test_random__invariants_hold_after_each_event(void **state)
             check_rebuild();
         assert_false(w->t.damaged);
     }
-    assert_in_range(w->t.h->deadlocks, 100, 60000);
+    assert_in_range(w->t.h->counters.deadlocks, 100, 60000);
     for (uint32_t o = 0; o < OWNERS; o++)
         while (!rlk_reap(&w->t, o, 1))
             w->t.visits = 0;

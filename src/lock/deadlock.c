@@ -139,7 +139,7 @@ close_cycle(struct rlk_search *s, struct rlk_table *t, uint32_t via)
         restart(s, t);
         return RLK_SEARCH_ON;
     }
-    RLK_PUT(t->h->deadlocks, t->h->deadlocks + 1);
+    RLK_PUT(t->h->counters.deadlocks, t->h->counters.deadlocks + 1);
     return RLK_CYCLE;
 }
 

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-    RLK_LAYOUT_VERSION = 1,
+    RLK_LAYOUT_VERSION = 2,
     RLK_OWNERS = 2048,     /* sessions at one time */
     RLK_MODES = 4,         /* KEY SHARE .. UPDATE */
     RLK_LABEL = 37,        /* a name's text for display */
@@ -31,6 +31,16 @@ enum {
 
 /* Bytes of the file locked by open-file-description locks. */
 enum { RLK_BYTE_ATTACH = 0, RLK_BYTE_OWNERS = 64 };
+
+/* What an operator asks: how often, how long. Decides nothing, and outlives the
+ * programs, in the same boot. */
+struct rlk_counters {
+    uint64_t grants, waits, bypasses, deadlocks, reaps, rebuilds;
+    uint64_t in_vain;               /* waits that ended without the lock */
+    uint64_t replays;               /* the driver's */
+    uint64_t waited_ms, longest_ms; /* of waits that are over */
+    int64_t since_s;                /* of the clock on the wall */
+};
 
 struct rlk_header {
     uint64_t magic; /* T: written last, so a file that has it is whole */
@@ -48,13 +58,12 @@ struct rlk_header {
     uint32_t damaged;     /* T: a session met what cannot be: all stop */
     uint64_t next_ticket; /* T: arrivals, in order */
 
-    /* What an operator asks: how often. Never decides anything. */
-    _Alignas(64) uint64_t waits, grants, bypasses, deadlocks, reaps, rebuilds;
-
     /* Of the driver, not of the locks: commits in their order, how far the
      * log on disk is known to be flushed, who flushes for all, and the word
      * that ends all acknowledgements after a failed flush. */
     _Alignas(64) uint64_t ticket, durable, leader, poison; /* T */
+
+    _Alignas(64) struct rlk_counters counters;
 };
 static_assert(sizeof(struct rlk_header) <= RLK_HEADER_BYTES, "header");
 

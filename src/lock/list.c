@@ -205,3 +205,37 @@ rowlock_locks_list_free(rowlock_lock_info *list)
 {
     rlk_free(list);
 }
+
+int
+rowlock_locks_counters(rowlock_locks *s, rowlock_lock_counters *ret,
+                       rowlock_error *err)
+{
+    if (!s || !ret || ret->size < offsetof(rowlock_lock_counters, waits) ||
+        rlk_attachment_is_forked(s->attachment))
+        return rlk_fail(err, ROWLOCK_MISUSE, "no session to ask");
+    const struct rlk_counters *c = &s->table.h->counters;
+    size_t size = ret->size < sizeof *ret ? ret->size : sizeof *ret;
+    const rowlock_lock_counters now = {
+        .size = ret->size,
+        .grants = RLK_LOOK(c->grants),
+        .waits = RLK_LOOK(c->waits),
+        .in_vain = RLK_LOOK(c->in_vain),
+        .deadlocks = RLK_LOOK(c->deadlocks),
+        .bypasses = RLK_LOOK(c->bypasses),
+        .replays = RLK_LOOK(c->replays),
+        .reaps = RLK_LOOK(c->reaps),
+        .rebuilds = RLK_LOOK(c->rebuilds),
+        .waited_ms = RLK_LOOK(c->waited_ms),
+        .longest_ms = RLK_LOOK(c->longest_ms),
+        .since_s = RLK_LOOK(c->since_s),
+    };
+    memcpy(ret, &now, size);
+    return 0;
+}
+
+void
+rowlock_locks_count_replay(rowlock_locks *s)
+{
+    if (s && !rlk_attachment_is_forked(s->attachment))
+        RLK_COUNT(s->table.h->counters.replays, 1);
+}

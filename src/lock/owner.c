@@ -103,8 +103,12 @@ rlk_bury(struct rlk_table *t, const struct rlk_self *self, uint32_t slot,
          uint32_t incarnation, const struct rlk_patience *patience)
 {
     bool done = false;
+    bool leaving = slot == self->slot && incarnation == self->incarnation;
     while (!done && rlk_latch_take(t, self, patience) == RLK_LATCHED) {
+        bool there = rlk_owner_at(t, slot)->incarnation == incarnation;
         done = rlk_reap(t, slot, incarnation);
+        if (done && there && !leaving)
+            RLK_PUT(t->h->counters.reaps, t->h->counters.reaps + 1);
         rlk_latch_give(t);
     }
 }

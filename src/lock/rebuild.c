@@ -100,7 +100,7 @@ restore_locks(struct rlk_table *t, uint32_t *waiters)
 void
 rlk_rebuild(struct rlk_table *t, uint32_t *scratch)
 {
-    RLK_PUT(t->h->rebuilds, t->h->rebuilds + 1);
+    RLK_PUT(t->h->counters.rebuilds, t->h->counters.rebuilds + 1);
     clear_derived(t);
     for (uint32_t i = 1; i < t->h->used_names && !t->damaged; i++)
         clear_name(rlk_name_at(t, i));

@@ -95,6 +95,62 @@ test_timeout__answers_55P03_and_leaves_the_queue(void **state)
     end(&c);
 }
 
+static rowlock_lock_counters
+counters(rowlock_locks *s)
+{
+    rowlock_lock_counters ret = ROWLOCK_LOCK_COUNTERS_INIT;
+    check(rowlock_locks_counters(s, &ret, NULL) == 0);
+    return ret;
+}
+
+static void
+test_counters__tell_waits_grants_and_deaths(void **state)
+{
+    (void)state;
+    struct child holder, waiter;
+    rowlock_locks *s = open_session();
+    rowlock_lock_counters a = counters(s);
+    start_holder(&holder); /* the record and its table */
+    start_waiter(&waiter);
+    rowlock_lock_counters b = counters(s);
+    assert_int_equal(b.grants - a.grants, 3); /* the waiter has its table */
+    assert_int_equal(b.waits - a.waits, 1);
+    assert_int_equal(take(s, 1, 30), ROWLOCK_NOT_AVAILABLE);
+    assert_int_equal(take(s, 1, ROWLOCK_NOWAIT), ROWLOCK_NOT_AVAILABLE);
+    rowlock_lock_counters c = counters(s);
+    assert_int_equal(c.waits - b.waits, 1); /* NOWAIT does not */
+    assert_int_equal(c.in_vain - b.in_vain, 1);
+    assert_in_range(c.longest_ms, 30, c.waited_ms);
+    child_kill(&holder);
+    child_expect(&waiter, "granted");
+    rowlock_lock_counters d = counters(s);
+    assert_int_equal(d.reaps - c.reaps, 1);
+    assert_int_equal(d.in_vain, c.in_vain);
+    end(&waiter);
+    assert_int_equal(counters(s).reaps, d.reaps); /* it closed */
+    assert_in_range(d.since_s, 1, INT64_MAX);
+    rowlock_locks_close(s);
+    s = open_session(); /* alone: the table is new, its counters are not */
+    assert_int_equal(counters(s).waits, d.waits);
+    rowlock_locks_count_replay(s);
+    assert_int_equal(counters(s).replays, d.replays + 1);
+    rowlock_locks_close(s);
+}
+
+static void
+test_counters__of_an_older_caller_are_those_that_it_knows(void **state)
+{
+    (void)state;
+    rowlock_locks *s = open_session();
+    rowlock_lock_counters c = {.waits = 99};
+    c.size = offsetof(rowlock_lock_counters, waits);
+    assert_int_equal(rowlock_locks_counters(s, &c, NULL), 0);
+    assert_int_equal(c.waits, 99);
+    c.size = 0;
+    assert_int_equal(rowlock_locks_counters(s, &c, NULL), ROWLOCK_MISUSE);
+    rowlock_locks_close(s);
+}
+
 static void
 test_release__grants_to_the_waiter(void **state)
 {
@@ -394,6 +450,8 @@ main(void)
         TEST(test_skip_locked__does_not_touch_the_error),
         TEST(test_take__a_failure_leaves_nothing_held_that_was_not),
         TEST(test_timeout__answers_55P03_and_leaves_the_queue),
+        TEST(test_counters__tell_waits_grants_and_deaths),
+        TEST(test_counters__of_an_older_caller_are_those_that_it_knows),
         TEST(test_release__grants_to_the_waiter),
         TEST(test_key__excludes_by_value_and_not_by_record),
         TEST(test_table__a_record_lock_keeps_others_from_the_whole_table),

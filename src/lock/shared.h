@@ -26,6 +26,13 @@ rlk_wrote(void)
         rlk_wrote();                                           \
     } while (0)
 
+/* A counter that is counted without the latch. */
+#define RLK_COUNT(place, n)                                  \
+    do {                                                     \
+        __atomic_fetch_add(&(place), (n), __ATOMIC_RELAXED); \
+        rlk_wrote();                                         \
+    } while (0)
+
 /* The word itself: what was put before it is seen by who sees it. */
 #define RLK_PUBLISH(place, value)                              \
     do {                                                       \

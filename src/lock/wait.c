@@ -245,6 +245,20 @@ sleep_until_granted(struct wait *w, rowlock_error *err)
     }
 }
 
+static void
+count(const struct wait *w, bool in_vain)
+{
+    struct rlk_counters *c = &w->s->table.h->counters;
+    uint64_t ms = (uint64_t)(rlk_clock_ns() - w->began_ns) / RLK_MS;
+    uint64_t longest = RLK_LOOK(c->longest_ms);
+    RLK_COUNT(c->waited_ms, ms);
+    RLK_COUNT(c->in_vain, in_vain);
+    while (ms > longest &&
+           !__atomic_compare_exchange_n(&c->longest_ms, &longest, ms, false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ; /* longest is what another has put there: it only grows */
+}
+
 int
 rlk_wait_for_grant(rowlock_locks *s, uint32_t lock, enum rowlock_mode before,
                    const struct rlk_asking *asking, rowlock_error *err)
@@ -262,5 +276,6 @@ rlk_wait_for_grant(rowlock_locks *s, uint32_t lock, enum rowlock_mode before,
         rc = sleep_until_granted(&w, err);
     if (rc && rc != ROWLOCK_DEADLOCK)
         rc = give_up(&w, rc);
+    count(&w, rc != 0);
     return rc;
 }

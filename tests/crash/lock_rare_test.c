@@ -77,7 +77,7 @@ test_latch__is_never_taken_from_a_stopped_process_that_ends(void **state)
         child_end(&c);
     }
     assert_in_range(stop_after, 6, 1000);
-    assert_int_equal(s->table.h->rebuilds, 0);
+    assert_int_equal(s->table.h->counters.rebuilds, 0);
     assert_int_equal(count_locks(s), 0);
     rowlock_locks_close(s);
 }

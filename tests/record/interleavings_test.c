@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "actor.h"
+#include "rowlock/lock.h"
 
 static struct stage stage;
 static struct actor a, b, c;
@@ -275,6 +276,31 @@ test_wait__of_a_block_that_wrote_does_not_stop_the_holder(void **state)
     stop("1|r1|a|6 2|r7|x|7");
 }
 
+/* The lock table's counters tell an operator of it. */
+static void
+test_wait__of_a_block_that_wrote_is_counted_as_a_replay(void **state)
+{
+    (void)state;
+    rowlock_locks *locks;
+    rowlock_lock_counters n = ROWLOCK_LOCK_COUNTERS_INIT;
+    start("INSERT INTO term VALUES (1, 'r1', 'a', 0)");
+    assert_int_equal(rowlock_locks_open(stage.db.url, NULL, &locks, NULL), 0);
+    act(&a, "begin", "ok");
+    act(&b, "begin", "ok");
+    act(&a, "lock 1", "ok");
+    act(&b, "upsert r7 x 7", "created 2");
+    act_waits(&b, "upsert r1 - 6");
+    assert_int_equal(rowlock_locks_counters(locks, &n, NULL), 0);
+    assert_int_equal(n.replays, 0);
+    act(&a, "rollback", "ok");
+    answers(&b, "updated 1");
+    act(&b, "commit", "ok");
+    assert_int_equal(rowlock_locks_counters(locks, &n, NULL), 0);
+    assert_int_equal(n.replays, 1);
+    rowlock_locks_close(locks);
+    stop("1|r1|a|6 2|r7|x|7");
+}
+
 /* Across calls a cycle can be the caller's own making: one is told 40P01 at
  * once, and the other goes on before the first ends its block. */
 static void
@@ -383,6 +409,7 @@ test_create__waits_for_a_match_key_that_its_session_uses(void **state)
 /* A stranger's write waits for a server's locks, so it cannot come in between;
  * and a server gives no lock back before a savepoint or the block ends. */
 static const struct CMUnitTest on_sqlite[] = {
+    cmocka_unit_test(test_wait__of_a_block_that_wrote_is_counted_as_a_replay),
     cmocka_unit_test(test_stranger__who_creates_while_we_wait_is_found),
     cmocka_unit_test(test_change__of_a_key_gives_the_record_to_who_has_the_key),
     cmocka_unit_test(

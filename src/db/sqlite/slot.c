@@ -127,6 +127,8 @@ static int
 replay(struct rlk_sqlite *c, rowlock_error *err)
 {
     int rc = 0;
+    if (c->tx.n_log)
+        rowlock_locks_count_replay(c->locks);
     c->tx.replaying = true;
     c->tx.n_versions = 0;
     for (size_t i = 0; i < c->tx.n_log && !rc; i++)
