@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/counters.h"
 #include "cli/database.h"
 #include "cli/help.h"
 #include "cli/options.h"
@@ -133,6 +134,28 @@ count_locks(struct rlk_doctor_report *report, rowlock_locks *locks)
     tell(report, RLK_GRADE_OK, what, "");
 }
 
+/* What is slow here? */
+static void
+tell_counters(struct rlk_doctor_report *report, rowlock_locks *locks)
+{
+    rowlock_lock_counters c = ROWLOCK_LOCK_COUNTERS_INIT;
+    struct rlk_buf RLK_AUTOBUF waits = {0}, events = {0};
+    if (rowlock_locks_counters(locks, &c, NULL))
+        return;
+    rlk_buf_text(&waits, "locks ");
+    rlk_counters_waits(&waits, &c);
+    rlk_buf_text(&events, "and ");
+    rlk_counters_events(&events, &c);
+    if (waits.failed || events.failed)
+        return;
+    bool slow = c.longest_ms >= RLK_LONG_WAIT_MS;
+    tell(report, slow ? RLK_GRADE_WARN : RLK_GRADE_OK, waits.ptr,
+         slow ? "Somebody holds a record for long: \"rowlock locks --watch\" "
+                "shows who."
+              : "");
+    tell(report, RLK_GRADE_OK, events.ptr, "");
+}
+
 static void
 examine_lock_table(struct rlk_doctor_report *report, const char *path)
 {
@@ -151,6 +174,7 @@ examine_lock_table(struct rlk_doctor_report *report, const char *path)
         tell(report, RLK_GRADE_BAD, what, *err.hint ? err.hint : err.detail);
     } else {
         count_locks(report, locks);
+        tell_counters(report, locks);
         rowlock_locks_close(locks);
     }
 }

@@ -8,9 +8,9 @@
 #include "base/text.h"
 #include "cli/database.h"
 #include "cli/grid.h"
+#include "cli/locks.h"
 #include "cli/options.h"
 #include "cli/speak.h"
-#include "rowlock/lock.h"
 
 static int run_locks(const struct rlk_args *args);
 
@@ -31,13 +31,25 @@ const struct rlk_command rlk_command_locks = {
         "a session's number: BLOCKED BY names those that a waiter waits for. "
         "AGE is how long it holds, or waits.\n"
         "\n"
+        "--watch shows it again and again until Ctrl-C, who waits longest "
+        "first, below what happened so far: locks granted, waited for and "
+        "waited for in vain, deadlocks, transactions done again after a wait, "
+        "waiters that others went past, sessions that died, and rebuilds of "
+        "the lock table. With --json, each line is an object with counters and "
+        "locks.\n"
+        "\n"
         "--json prints a list of objects with kind, table, key, mode, state "
         "(held or waiting), owner, pid, age_ms, blocked_by (a list of owners) "
         "and label.",
-    .options = {RLK_OPTION_JSON},
+    .options = {{.name = "watch",
+                 .help = "show it again and again, until Ctrl-C"},
+                {.name = "every",
+                 .argument = "INTERVAL",
+                 .help = "how often --watch does; 2s if not given"},
+                RLK_OPTION_JSON},
     .examples =
         {{"locks app.db", "a table for people"},
-         {"locks app.db --json", "a list for programs"},
+         {"locks app.db --watch", "what is slow here, as it happens"},
          {"locks app.db --json | jq '.[] | select(.state==\"waiting\")'",
           "only those who wait"}},
     .run = run_locks,
@@ -115,8 +127,8 @@ add_row(struct rlk_grid *grid, const rowlock_lock_info *info)
         rlk_grid_add(grid, cells[i]);
 }
 
-static int
-print_table(const rowlock_lock_info *list, size_t n, rowlock_error *err)
+int
+rlk_locks_print(const struct rlk_locks_look *look, FILE *out)
 {
     static const char *const heads[] = {"KIND",  "TABLE",     "KEY", "MODE",
                                         "STATE", "OWNER",     "PID", "PROGRAM",
@@ -124,16 +136,25 @@ print_table(const rowlock_lock_info *list, size_t n, rowlock_error *err)
     struct rlk_grid grid = {.n_columns = sizeof heads / sizeof heads[0]};
     for (size_t i = 0; i < grid.n_columns; i++)
         rlk_grid_add(&grid, heads[i]);
-    for (size_t i = 0; i < n; i++)
-        if (!is_implied(list, n, &list[i]))
-            add_row(&grid, &list[i]);
-    bool failed = grid.failed;
-    if (!failed && grid.n_cells > grid.n_columns)
-        rlk_grid_print(&grid, stdout);
-    else if (!failed)
-        rlk_speak("nobody holds a lock");
+    for (size_t i = 0; i < look->n; i++)
+        if (!is_implied(look->list, look->n, &look->list[i]))
+            add_row(&grid, &look->list[i]);
+    int rows = grid.failed ? -1 : (int)(grid.n_cells / grid.n_columns) - 1;
+    if (rows > 0)
+        rlk_grid_print(&grid, out);
     rlk_grid_done(&grid);
-    return failed ? rlk_out_of_memory(err) : 0;
+    return rows;
+}
+
+static int
+print_text(const struct rlk_locks_look *look, rowlock_error *err)
+{
+    int rows = rlk_locks_print(look, stdout);
+    if (rows == 0)
+        rlk_speak(look->exists ? "nobody holds a lock"
+                               : "nobody holds a lock: no program has locked "
+                                 "records of this database yet");
+    return rows < 0 ? rlk_out_of_memory(err) : 0;
 }
 
 /* ---- for programs ---- */
@@ -168,61 +189,80 @@ add_object(struct rlk_buf *buf, const rowlock_lock_info *info)
     rlk_buf_char(buf, '}');
 }
 
-static int
-print_json(const rowlock_lock_info *list, size_t n, rowlock_error *err)
+void
+rlk_locks_json(struct rlk_buf *buf, const struct rlk_locks_look *look)
 {
-    RLK_AUTOBUF struct rlk_buf buf = {0};
-    rlk_buf_char(&buf, '[');
-    for (size_t i = 0; i < n; i++) {
-        rlk_buf_text(&buf, i ? ",\n " : "");
-        add_object(&buf, &list[i]);
+    rlk_buf_char(buf, '[');
+    for (size_t i = 0; i < look->n; i++) {
+        rlk_buf_text(buf, i ? ", " : "");
+        add_object(buf, &look->list[i]);
     }
-    rlk_buf_text(&buf, "]\n");
+    rlk_buf_char(buf, ']');
+}
+
+static int
+print_json(const struct rlk_locks_look *look, rowlock_error *err)
+{
+    struct rlk_buf RLK_AUTOBUF buf = {0};
+    rlk_locks_json(&buf, look);
+    rlk_buf_char(&buf, '\n');
     if (buf.failed)
         return rlk_out_of_memory(err);
     fwrite(buf.ptr, 1, buf.len, stdout);
     return 0;
 }
 
-static int
-print_nothing(bool json)
-{
-    if (json)
-        printf("[]\n");
-    else
-        rlk_speak("nobody holds a lock: no program has locked records of this "
-                  "database yet");
-    return 0;
-}
+/* ---- the look ---- */
 
-static int
-show(const struct rlk_args *args, rowlock_error *err)
+int
+rlk_locks_look(const char *path, struct rlk_locks_look *ret, rowlock_error *err)
 {
-    const char *path;
-    bool json = rlk_args_has(args, "json");
-    RLK_TRY(rlk_database_path(rlk_args_operand(args, 0), &path, err));
     rowlock_locks_options o = ROWLOCK_LOCKS_OPTIONS_INIT;
     o.label = "rowlock locks";
     o.existing_only = 1;
     rowlock_locks *locks;
+    *ret = (struct rlk_locks_look){.counters = ROWLOCK_LOCK_COUNTERS_INIT};
     int rc = rowlock_locks_open(path, &o, &locks, err);
     if (rc == ROWLOCK_UNDEFINED)
-        return print_nothing(json);
+        return 0;
     RLK_TRY(rc);
-    rowlock_lock_info *list;
-    size_t n;
-    rc = rowlock_locks_list(locks, &list, &n, err);
-    if (rc == 0) {
-        rc = json ? print_json(list, n, err) : print_table(list, n, err);
-        rowlock_locks_list_free(list);
-    }
+    ret->exists = true;
+    rc = rowlock_locks_list(locks, &ret->list, &ret->n, err);
+    if (!rc)
+        rc = rowlock_locks_counters(locks, &ret->counters, err);
     rowlock_locks_close(locks);
+    if (rc)
+        rlk_locks_look_done(ret);
+    return rc;
+}
+
+void
+rlk_locks_look_done(struct rlk_locks_look *look)
+{
+    rowlock_locks_list_free(look->list);
+    look->list = NULL;
+    look->n = 0;
+}
+
+static int
+show(const char *path, bool json, rowlock_error *err)
+{
+    struct rlk_locks_look look;
+    RLK_TRY(rlk_locks_look(path, &look, err));
+    int rc = json ? print_json(&look, err) : print_text(&look, err);
+    rlk_locks_look_done(&look);
     return rc;
 }
 
 static int
 run_locks(const struct rlk_args *args)
 {
+    const char *path;
     rowlock_error err = {0};
-    return show(args, &err) ? rlk_speak_failure(args, &err) : RLK_EXIT_DONE;
+    int rc = rlk_database_path(rlk_args_operand(args, 0), &path, &err);
+    if (!rc && rlk_args_has(args, "watch"))
+        return rlk_watch_run(args, path);
+    if (!rc)
+        rc = show(path, rlk_args_has(args, "json"), &err);
+    return rc ? rlk_speak_failure(args, &err) : RLK_EXIT_DONE;
 }

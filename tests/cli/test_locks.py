@@ -2,9 +2,12 @@
 """rowlock locks: who holds what, who waits for whom, since when."""
 
 import json
+import os
+import pty
+import signal
 import unittest
 
-from harness import CliTest
+from harness import PROGRAM, CliTest, Program, environment
 
 TABLE = """CREATE TABLE region (code TEXT PRIMARY KEY, name TEXT);
     INSERT INTO region VALUES ('AZ-BAB', 'Babek'), ('AZ-NX', 'Naxcivan');"""
@@ -92,6 +95,83 @@ class Locks(CliTest):
         out = self.run_rowlock("locks", "app.db").stdout
         self.assertNotIn("\x1b", out)
         self.assertEqual(len(out.splitlines()), 2)
+
+    def watch(self):
+        """On a terminal of 12 by 100; the program, and what it wrote to it."""
+        outer, inner = pty.openpty()
+        os.set_inheritable(inner, True)
+        program = Program("sh", "-c", f"stty rows 12 cols 100 <&{inner}; exec {PROGRAM} locks "
+                          f"app.db --watch --every 20ms >&{inner}", cwd=self.top,
+                          env=environment(), pass_fds=[inner])
+        self.addCleanup(program.kill)
+        os.close(inner)
+        self.addCleanup(os.close, outer)
+        return program, outer
+
+    def read_until(self, outer, text, said=b""):
+        while text not in said:
+            said += os.read(outer, 4096)
+        return said
+
+    def test_watch_shows_who_waits_first_and_gives_the_screen_back(self):
+        self.hold("AZ-BAB", "AZ-NX")
+        self.wait("AZ-BAB")
+        program, outer = self.watch()
+        picture = self.read_until(outer, b"\x1b[J").decode()
+        self.assertTrue(picture.startswith("\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[H"), picture)
+        lines = [line.removesuffix("\r") for line in picture.split("\x1b[K\r\n")]
+        self.assertIn("4 held, 1 waiting", lines[0])
+        self.assertRegex(lines[1], r"since .*: 4 granted, 1 waited \(.*\), 0 in vain$")
+        self.assertEqual(lines[2], "0 deadlocks, 0 replays, 0 bypasses, 0 died, 0 rebuilds")
+        self.assertTrue(lines[4].startswith("KIND"), lines)
+        self.assertIn(" waiting ", lines[5])
+        self.assertIn(" held ", lines[6])
+        self.read_until(outer, b"waits a second")  # the second picture has rates
+        program.signal(signal.SIGINT)
+        said = self.read_until(outer, b"\x1b[?1049l")
+        self.assertIn(b"\x1b[?7h\x1b[?25h\x1b[?1049l", said)
+        self.assertEqual(program.end(), 0)
+
+    def test_watch_counts_what_does_not_fit_on_the_screen(self):
+        for i in range(20):
+            self.query(self.path, "INSERT INTO region VALUES (?, '')", f"c{i}")
+        self.hold(*(f"c{i}" for i in range(20)))
+        _, outer = self.watch()
+        picture = self.read_until(outer, b"\x1b[J").decode()
+        # of 12 lines: 4 above, the heads, 5 records, what is left, the cursor's
+        self.assertIn("and 15 more", picture)
+        self.assertEqual(picture.count("\r\n"), 11)
+
+    def test_watch_elsewhere_writes_one_picture_after_the_other(self):
+        program = self.start_rowlock("locks", "app.db", "--watch", "--every", "10ms", "--json")
+        program.wait_for_out('"locks": []}\n{')
+        self.hold("AZ-NX")
+        program.wait_for_out('"key": "AZ-NX"')
+        program.signal(signal.SIGTERM)
+        self.assertEqual(program.end(), 0)
+        for line in program.out.splitlines():
+            self.assertEqual(set(json.loads(line)), {"counters", "locks"})
+        self.assertEqual(json.loads(program.out.splitlines()[-1])["counters"]["grants"], 2)
+
+    def test_watch_ends_when_nobody_reads(self):
+        program = Program("sh", "-c", f"{PROGRAM} locks app.db --watch --every 1ms | head -n 1",
+                          cwd=self.top, env=environment())
+        self.addCleanup(program.kill)
+        self.assertEqual(program.end(), 0)
+
+    def test_an_interval_that_is_none_is_wrong_usage(self):
+        done = self.run_rowlock("locks", "app.db", "--watch", "--every", "often", status=2)
+        self.assertIn('"often"', done.stderr)
+
+    def test_doctor_tells_how_often_and_how_long_was_waited(self):
+        holder = self.hold("AZ-BAB")
+        waiter = self.wait("AZ-BAB")
+        holder.kill()
+        self.assertEqual(waiter.end(), 0)
+        out = self.run_rowlock("doctor", "app.db").stdout
+        self.assertRegex(out, r"ok +locks since .*: 4 granted, 1 waited \(.* at most, .* in all\), "
+                              r"0 in vain\n")
+        self.assertIn("and 0 deadlocks, 0 replays, 0 bypasses, 1 died, 0 rebuilds\n", out)
 
     def test_a_database_that_may_only_be_read_is_enough_when_nobody_locks(self):
         options = self.unprivileged()

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * What `rowlock locks` looks at, and how it shows it: once (locks.c), or again
+ * and again (watch.c). */
+#ifndef RLK_CLI_LOCKS_H
+#define RLK_CLI_LOCKS_H
+
+#include <stdio.h>
+
+#include "cli/options.h"
+#include "rowlock/lock.h"
+
+struct rlk_locks_look {
+    rowlock_lock_info *list; /* zeroed: nobody holds a lock */
+    size_t n;
+    rowlock_lock_counters counters;
+    bool exists; /* the lock table */
+};
+
+/* A session of its own for each look: a table that is made, or replaced, in
+ * between is met as any other. */
+int rlk_locks_look(const char *path, struct rlk_locks_look *ret,
+                   rowlock_error *err);
+void rlk_locks_look_done(struct rlk_locks_look *look);
+/* The table for people; answers how many rows it has, 0 where it was not
+ * printed since there is nothing to show, -1 when out of memory. */
+int rlk_locks_print(const struct rlk_locks_look *look, FILE *out);
+void rlk_locks_json(struct rlk_buf *buf, const struct rlk_locks_look *look);
+
+/* rowlock locks --watch; answers the exit status. */
+int rlk_watch_run(const struct rlk_args *args, const char *path);
+
+#endif
