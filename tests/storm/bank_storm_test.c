@@ -107,7 +107,7 @@ static int
 think_better(rowlock_block *b, void *arg, rowlock_error *err)
 {
     const struct transfer *t = arg;
-    rowlock_record *r;
+    rowlock_record *r = NULL;
     int64_t balance;
     int rc = fetch(b, t, t->to, &r, &balance, err);
     if (!rc)
@@ -126,8 +126,8 @@ static int
 move(rowlock_block *b, void *arg, rowlock_error *err)
 {
     struct transfer *t = arg;
-    rowlock_record *from, *to;
-    int64_t has, had;
+    rowlock_record *from = NULL, *to = NULL;
+    int64_t has = 0, had = 0;
     const rowlock_pair line[] = {{"life", rowlock_int(t->life)},
                                  {"number", rowlock_int(t->number)}};
     int rc = fetch(b, t, t->from, &from, &has, err);
