@@ -50,8 +50,10 @@ type(const char *text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = strndup((const char *)data, size);
+    char *text = malloc(size + 1);
     must(text);
+    memcpy(text, data, size);
+    text[size] = 0;
     type(text);
     for (int t = RLK_TYPE_ANY; t <= RLK_TYPE_JSON; t++) {
         bring(rowlock_text_n((const char *)data, size), t);
