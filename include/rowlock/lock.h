@@ -195,6 +195,19 @@ typedef struct rowlock_lock_counters {
 /** ret->size must be set. Fills as much of it as this version knows. */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_counters(
     rowlock_locks *s, rowlock_lock_counters *ret, rowlock_error *err);
+enum { ROWLOCK_CYCLES = 8 };
+
+/** A deadlock that was resolved. */
+typedef struct rowlock_lock_cycle {
+    int64_t at_s;   /**< seconds of Unix time */
+    int64_t victim; /**< the process that was told 40P01 */
+    char text[232]; /**< who waited for what held by whom; shortened */
+} rowlock_lock_cycle;
+
+/** The last of them in this boot, the newest first; answers how many.
+ * A text that is overwritten in that very moment may be mixed up. */
+ROWLOCK_API size_t rowlock_locks_cycles(rowlock_locks *s,
+                                        rowlock_lock_cycle ret[ROWLOCK_CYCLES]);
 /** For who brings an engine to the lock table: a transaction of s was given up
  * for a wait, and is done again. */
 ROWLOCK_API void rowlock_locks_count_replay(rowlock_locks *s);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "cli/database.h"
@@ -29,7 +30,9 @@ const struct rlk_command rlk_command_locks = {
         "kind is record, key (a value of a match or unique column, whether or "
         "not a record has it), table, or writer (the turn to write). owner is "
         "a session's number: BLOCKED BY names those that a waiter waits for. "
-        "AGE is how long it holds, or waits.\n"
+        "AGE is how long it holds, or waits. Deadlocks that were resolved in "
+        "the "
+        "last minute follow on stderr: who waited for what, held by whom.\n"
         "\n"
         "--watch shows it again and again until Ctrl-C, who waits longest "
         "first, below what happened so far: locks granted, waited for and "
@@ -146,6 +149,27 @@ rlk_locks_print(const struct rlk_locks_look *look, FILE *out)
     return rows;
 }
 
+enum { LATELY_S = 60 };
+
+void
+rlk_locks_cycles(struct rlk_buf *buf, const struct rlk_locks_look *look,
+                 size_t most, const char *end)
+{
+    for (size_t i = 0; i < look->n_cycles && i < most; i++) {
+        const rowlock_lock_cycle *c = &look->cycles[i];
+        int64_t ago = (int64_t)time(NULL) - c->at_s;
+        char age[32];
+        if (ago > LATELY_S)
+            continue;
+        rlk_duration_print(ago > 0 ? ago * 1000 : 0, age, sizeof age);
+        rlk_buf_format(buf,
+                       "deadlock %s ago, process %" PRId64 " gave way: ", age,
+                       c->victim);
+        rlk_buf_visible(buf, c->text);
+        rlk_buf_text(buf, end);
+    }
+}
+
 static int
 print_text(const struct rlk_locks_look *look, rowlock_error *err)
 {
@@ -154,7 +178,13 @@ print_text(const struct rlk_locks_look *look, rowlock_error *err)
         rlk_speak(look->exists ? "nobody holds a lock"
                                : "nobody holds a lock: no program has locked "
                                  "records of this database yet");
-    return rows < 0 ? rlk_out_of_memory(err) : 0;
+    struct rlk_buf RLK_AUTOBUF buf = {0};
+    rlk_locks_cycles(&buf, look, ROWLOCK_CYCLES, "\n");
+    if (rows < 0 || buf.failed)
+        return rlk_out_of_memory(err);
+    if (buf.len)
+        fputs(buf.ptr, stderr); /* the table is for programs too */
+    return 0;
 }
 
 /* ---- for programs ---- */
@@ -230,6 +260,8 @@ rlk_locks_look(const char *path, struct rlk_locks_look *ret, rowlock_error *err)
     rc = rowlock_locks_list(locks, &ret->list, &ret->n, err);
     if (!rc)
         rc = rowlock_locks_counters(locks, &ret->counters, err);
+    if (!rc)
+        ret->n_cycles = rowlock_locks_cycles(locks, ret->cycles);
     rowlock_locks_close(locks);
     if (rc)
         rlk_locks_look_done(ret);

@@ -13,6 +13,8 @@ struct rlk_locks_look {
     rowlock_lock_info *list; /* zeroed: nobody holds a lock */
     size_t n;
     rowlock_lock_counters counters;
+    rowlock_lock_cycle cycles[ROWLOCK_CYCLES]; /* the newest first */
+    size_t n_cycles;
     bool exists; /* the lock table */
 };
 
@@ -24,6 +26,9 @@ void rlk_locks_look_done(struct rlk_locks_look *look);
 /* The table for people; answers how many rows it has, 0 where it was not
  * printed since there is nothing to show, -1 when out of memory. */
 int rlk_locks_print(const struct rlk_locks_look *look, FILE *out);
+/* The deadlocks of the last minute, a line each, most of them at the most. */
+void rlk_locks_cycles(struct rlk_buf *buf, const struct rlk_locks_look *look,
+                      size_t most, const char *end);
 void rlk_locks_json(struct rlk_buf *buf, const struct rlk_locks_look *look);
 
 /* rowlock locks --watch; answers the exit status. */

@@ -28,7 +28,7 @@
 #define LINE_END "\033[K\n"
 #define BELOW    "\033[J"
 
-enum { EVERY_MS = 2000, HEAD_LINES = 4, FEWEST_ROWS = 3 };
+enum { EVERY_MS = 2000, HEAD_LINES = 4, FEWEST_ROWS = 3, MOST_CYCLES = 2 };
 
 struct watch {
     const char *path, *shown;
@@ -107,8 +107,8 @@ rows_of_screen(void)
     struct winsize size;
     bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row;
     size_t rows = known ? size.ws_row : 24;
-    return rows > HEAD_LINES + FEWEST_ROWS + 2 ? rows - HEAD_LINES - 2
-                                               : FEWEST_ROWS;
+    size_t used = HEAD_LINES + MOST_CYCLES + 2; /* what is left, the cursor */
+    return rows > used + FEWEST_ROWS ? rows - used : FEWEST_ROWS;
 }
 
 static int
@@ -131,6 +131,7 @@ print_text(struct watch *w, struct rlk_locks_look *look, struct rlk_buf *buf,
         add_lines(buf, table, w->screen ? rows_of_screen() : SIZE_MAX, end);
     else if (!failed)
         rlk_buf_format(buf, "nobody holds a lock%s", end);
+    rlk_locks_cycles(buf, look, MOST_CYCLES, end);
     rlk_buf_text(buf, w->screen ? BELOW : "\n");
     free(table);
     return failed ? rlk_out_of_memory(err) : 0;
@@ -143,7 +144,16 @@ print_json(const struct rlk_locks_look *look, struct rlk_buf *buf)
     rlk_counters_json(buf, &look->counters);
     rlk_buf_text(buf, ", \"locks\": ");
     rlk_locks_json(buf, look);
-    rlk_buf_text(buf, "}\n");
+    rlk_buf_text(buf, ", \"deadlocks\": [");
+    for (size_t i = 0; i < look->n_cycles; i++) {
+        const rowlock_lock_cycle *c = &look->cycles[i];
+        rlk_buf_format(
+            buf, "%s{\"at\": %" PRId64 ", \"victim\": %" PRId64 ", \"cycle\": ",
+            i ? ", " : "", c->at_s, c->victim);
+        rlk_buf_json(buf, c->text, strlen(c->text));
+        rlk_buf_char(buf, '}');
+    }
+    rlk_buf_text(buf, "]}\n");
 }
 
 static int

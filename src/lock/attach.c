@@ -225,6 +225,7 @@ write_anew(struct rlk_attachment *a, const char *boot_id, rowlock_error *err)
         const struct rlk_counters none = {.since_s = time(NULL)};
         RLK_PUT(t.h->poison, 0);
         rlk_put_bytes(&t.h->counters, &none, sizeof none);
+        memset(t.h->cycles, 0, sizeof t.h->cycles);
     }
     /* It stays in place, and so does what tells whether it counts: we may die
      * here too. */

@@ -20,6 +20,8 @@ enum {
     RLK_LAYOUT_VERSION = 2,
     RLK_OWNERS = 2048,     /* sessions at one time */
     RLK_MODES = 4,         /* KEY SHARE .. UPDATE */
+    RLK_CYCLES = 8,        /* deadlocks remembered */
+    RLK_CYCLE_TEXT = 232,  /* of one, with its NUL */
     RLK_LABEL = 37,        /* a name's text for display */
     RLK_OWNER_LABEL = 32,  /* an owner's, with its NUL */
     RLK_SEGMENT = 1 << 10, /* locks in a segment */
@@ -40,6 +42,15 @@ struct rlk_counters {
     uint64_t replays;               /* the driver's */
     uint64_t waited_ms, longest_ms; /* of waits that are over */
     int64_t since_s;                /* of the clock on the wall */
+};
+
+/* A deadlock that was resolved lately, for people. Written in the latch and
+ * read without: a text may be of two, and ends within its bytes all the same.
+ */
+struct rlk_cycle {
+    int64_t at_s; /* of the clock on the wall; 0: none yet */
+    int64_t pid;  /* the victim's */
+    char text[RLK_CYCLE_TEXT];
 };
 
 struct rlk_header {
@@ -64,6 +75,8 @@ struct rlk_header {
     _Alignas(64) uint64_t ticket, durable, leader, poison; /* T */
 
     _Alignas(64) struct rlk_counters counters;
+    struct rlk_cycle
+        cycles[RLK_CYCLES]; /* the n-th deadlock in n % RLK_CYCLES */
 };
 static_assert(sizeof(struct rlk_header) <= RLK_HEADER_BYTES, "header");
 

@@ -239,3 +239,27 @@ rowlock_locks_count_replay(rowlock_locks *s)
     if (s && !rlk_attachment_is_forked(s->attachment))
         RLK_COUNT(s->table.h->counters.replays, 1);
 }
+
+static_assert((int)ROWLOCK_CYCLES == (int)RLK_CYCLES, "the ring");
+static_assert(sizeof((rowlock_lock_cycle *)0)->text == RLK_CYCLE_TEXT, "text");
+
+size_t
+rowlock_locks_cycles(rowlock_locks *s, rowlock_lock_cycle ret[ROWLOCK_CYCLES])
+{
+    size_t n = 0;
+    if (!s || !ret || rlk_attachment_is_forked(s->attachment))
+        return 0;
+    const struct rlk_header *h = s->table.h;
+    uint64_t newest = RLK_LOOK(h->counters.deadlocks);
+    for (uint64_t i = 0; i < RLK_CYCLES && i < newest; i++) {
+        const struct rlk_cycle *c = &h->cycles[(newest - i) % RLK_CYCLES];
+        if (!c->at_s)
+            continue;
+        ret[n].at_s = c->at_s;
+        ret[n].victim = c->pid;
+        memcpy(ret[n].text, c->text, sizeof ret[n].text);
+        ret[n].text[sizeof ret[n].text - 1] = 0;
+        n++;
+    }
+    return n;
+}

@@ -350,6 +350,28 @@ test_deadlock__of_two_three_and_eight_has_one_victim(void **state)
     }
 }
 
+static void
+test_deadlock__the_last_eight_are_remembered_the_newest_first(void **state)
+{
+    (void)state;
+    rowlock_lock_cycle cycles[ROWLOCK_CYCLES];
+    rowlock_locks *s = open_session();
+    assert_int_equal(rowlock_locks_cycles(s, cycles), 0);
+    play_the_ring(3);
+    play_the_ring(2);
+    assert_int_equal(rowlock_locks_cycles(s, cycles), 2);
+    assert_non_null(strstr(cycles[0].text, "waits for UPDATE on t/"));
+    assert_true(strlen(cycles[0].text) < strlen(cycles[1].text));
+    assert_in_range(cycles[0].at_s, cycles[1].at_s, INT64_MAX);
+    assert_int_not_equal(cycles[0].victim, cycles[1].victim);
+    for (int i = 0; i < ROWLOCK_CYCLES; i++)
+        play_the_ring(2);
+    assert_int_equal(rowlock_locks_cycles(s, cycles), ROWLOCK_CYCLES);
+    assert_int_equal(strlen(cycles[ROWLOCK_CYCLES - 1].text) / 100,
+                     strlen(cycles[0].text) / 100);
+    rowlock_locks_close(s);
+}
+
 /* ---- order ---- */
 
 enum { WAITERS = 16 };
@@ -459,6 +481,7 @@ main(void)
         TEST(test_drop__frees_one_lock_and_the_writer_follows_no_savepoint),
         TEST(test_cancel__from_a_signal_handler_ends_the_wait),
         TEST(test_deadlock__of_two_three_and_eight_has_one_victim),
+        TEST(test_deadlock__the_last_eight_are_remembered_the_newest_first),
         TEST(test_queue__sixteen_waiters_are_granted_in_order_of_arrival),
         TEST(test_list__shows_holders_waiters_and_who_blocks_whom),
     };

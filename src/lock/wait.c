@@ -7,6 +7,7 @@
  * Nothing is decided here: the lock's word, read with acquire, tells whether it
  * was granted; all else happens under the latch, in the core. */
 #include <stdio.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "name.h"
@@ -142,6 +143,18 @@ give_up(struct wait *w, int code)
     return granted ? 0 : code;
 }
 
+/* In the latch, after the search has counted it. */
+static void
+remember_cycle(struct wait *w, const char *text)
+{
+    struct rlk_table *t = &w->s->table;
+    struct rlk_cycle cycle = {.at_s = time(NULL),
+                              .pid = t->owners[w->s->self.slot].pid};
+    snprintf(cycle.text, sizeof cycle.text, "%s", text);
+    rlk_put_bytes(&t->h->cycles[t->h->counters.deadlocks % RLK_CYCLES], &cycle,
+                  sizeof cycle);
+}
+
 /* Look for a cycle that this wait closed; the cycle's text goes to err. */
 static int
 search(struct wait *w, rowlock_error *err)
@@ -155,6 +168,7 @@ search(struct wait *w, rowlock_error *err)
         found = rlk_search_step(s->search, &s->table);
         if (found == RLK_CYCLE) {
             rlk_search_describe(s->search, &s->table, cycle, sizeof cycle);
+            remember_cycle(w, cycle);
             rlk_leave(&s->table, s->self.slot);
         }
         RLK_TRY(rlk_exit(s, err));

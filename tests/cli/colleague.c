@@ -7,6 +7,8 @@
  *         creates where there is none, until its input ends; prints how often
  *     colleague DATABASE edit ID COLUMN=TEXT ...
  *         locks the record, prints "held", waits for a line, saves the columns
+ *     colleague DATABASE both ID OTHER
+ *         locks the record, prints "held", waits for a line, locks the other
  */
 #include <poll.h>
 #include <stdio.h>
@@ -92,25 +94,39 @@ set_columns(rowlock_record *r, char **words, rowlock_error *err)
 }
 
 static int
-edit_in_block(rowlock_block *b, void *arg, rowlock_error *err)
+lock_record(rowlock_block *b, const char *word, rowlock_record **ret,
+            rowlock_error *err)
 {
-    char **words = arg, line[16];
-    rowlock_value id = rowlock_int(atoi(words[0]));
+    rowlock_value id = rowlock_int(atoi(word));
     rowlock_term where = {"id", ROWLOCK_EQ, &id, 1};
     rowlock_query q = ROWLOCK_QUERY_INIT;
-    rowlock_record *r;
     q.table = "t";
     q.where = &where;
     q.n_where = 1;
     q.lock = ROWLOCK_NO_KEY_UPDATE;
-    int rc = rowlock_query_first(b, &q, &r, err);
+    return rowlock_query_first(b, &q, ret, err);
+}
+
+static int
+lock_and_wait(rowlock_block *b, const char *word, rowlock_record **ret,
+              rowlock_error *err)
+{
+    char line[16];
+    int rc = lock_record(b, word, ret, err);
     if (rc)
         return rc;
     puts("held");
     fflush(stdout);
-    if (!fgets(line, sizeof line, stdin))
-        return 1;
-    return set_columns(r, words + 1, err);
+    return fgets(line, sizeof line, stdin) ? 0 : 1;
+}
+
+static int
+edit_in_block(rowlock_block *b, void *arg, rowlock_error *err)
+{
+    char **words = arg;
+    rowlock_record *r;
+    int rc = lock_and_wait(b, words[0], &r, err);
+    return rc ? rc : set_columns(r, words + 1, err);
 }
 
 static int
@@ -118,6 +134,23 @@ edit(rowlock_db *db, char **words)
 {
     rowlock_error err = {0};
     return rowlock_atomic(db, edit_in_block, words, &err) ? fail(&err) : 0;
+}
+
+/* ---- both ---- */
+
+/* Not run again: who gives way says so. */
+static int
+both(rowlock_db *db, char **words)
+{
+    rowlock_block *b;
+    rowlock_record *r;
+    rowlock_error err = {0};
+    int rc = rowlock_begin(db, &b, &err);
+    if (!rc)
+        rc = lock_and_wait(b, words[0], &r, &err);
+    if (!rc)
+        rc = lock_record(b, words[1], &r, &err);
+    return rc ? fail(&err) : 0;
 }
 
 int
@@ -129,8 +162,9 @@ main(int argc, char **argv)
         return 2;
     if (rowlock_open(argv[1], NULL, &db, &err))
         return fail(&err);
-    int status =
-        strcmp(argv[2], "add") == 0 ? add(db, argv + 3) : edit(db, argv + 3);
+    int status = strcmp(argv[2], "add") == 0    ? add(db, argv + 3)
+                 : strcmp(argv[2], "both") == 0 ? both(db, argv + 3)
+                                                : edit(db, argv + 3);
     rowlock_close(db);
     return status;
 }

@@ -138,19 +138,20 @@ class Locks(CliTest):
         self.hold(*(f"c{i}" for i in range(20)))
         _, outer = self.watch()
         picture = self.read_until(outer, b"\x1b[J").decode()
-        # of 12 lines: 4 above, the heads, 5 records, what is left, the cursor's
-        self.assertIn("and 15 more", picture)
-        self.assertEqual(picture.count("\r\n"), 11)
+        # of 12 lines: 4 above, the heads, 3 records, what is left, 2 for deadlocks,
+        # the cursor's
+        self.assertIn("and 17 more", picture)
+        self.assertEqual(picture.count("\r\n"), 9)
 
     def test_watch_elsewhere_writes_one_picture_after_the_other(self):
         program = self.start_rowlock("locks", "app.db", "--watch", "--every", "10ms", "--json")
-        program.wait_for_out('"locks": []}\n{')
+        program.wait_for_out('"deadlocks": []}\n{')
         self.hold("AZ-NX")
         program.wait_for_out('"key": "AZ-NX"')
         program.signal(signal.SIGTERM)
         self.assertEqual(program.end(), 0)
         for line in program.out.splitlines():
-            self.assertEqual(set(json.loads(line)), {"counters", "locks"})
+            self.assertEqual(set(json.loads(line)), {"counters", "locks", "deadlocks"})
         self.assertEqual(json.loads(program.out.splitlines()[-1])["counters"]["grants"], 2)
 
     def test_watch_ends_when_nobody_reads(self):
@@ -162,6 +163,25 @@ class Locks(CliTest):
     def test_an_interval_that_is_none_is_wrong_usage(self):
         done = self.run_rowlock("locks", "app.db", "--watch", "--every", "often", status=2)
         self.assertIn('"often"', done.stderr)
+
+    def test_a_deadlock_is_shown_for_a_while(self):
+        self.query(self.path, "CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        self.query(self.path, "INSERT INTO t VALUES (1), (2)")
+        pair = [Program(os.environ["COLLEAGUE"], "app.db", "both", *ids, cwd=self.top)
+                for ids in ("12", "21")]
+        for program in pair:
+            self.addCleanup(program.kill)
+            program.wait_for_out("held")
+        pair[0].tell("")
+        self.wait_for_lock(pair[0], state="waiting")
+        self.assertNotIn("deadlock", self.run_rowlock("locks", "app.db").stderr)
+        pair[1].tell("")
+        self.assertEqual([program.end() for program in reversed(pair)], [1, 0])
+        self.assertIn("40P01", pair[1].err)
+        said = self.run_rowlock("locks", "app.db").stderr
+        self.assertRegex(said, rf"deadlock .* ago, process {pair[1].pid} gave way: "
+                               rf"Process {pair[1].pid} waits for NO KEY UPDATE on t/1, held by "
+                               rf"process {pair[0].pid}\.")
 
     def test_doctor_tells_how_often_and_how_long_was_waited(self):
         holder = self.hold("AZ-BAB")
