@@ -70,10 +70,31 @@ fill_a_segment(rowlock_locks *s)
         take_mode(s, key, ROWLOCK_UPDATE, 0);
 }
 
+/* Somebody else's death, before: who comes next has to bury it. */
+static void
+hold_much_and_die(void *arg)
+{
+    (void)arg;
+    rowlock_locks *s = open_session();
+    for (int64_t key = 200; key < 240; key++)
+        take_mode(s, key, ROWLOCK_SHARE, 0);
+    for (int64_t key = 220; key < 240; key++)
+        take_mode(s, key, ROWLOCK_UPDATE, 0);
+    take_mode(s, 1, ROWLOCK_KEY_SHARE, 0);
+    kill(getpid(), SIGKILL);
+}
+
+static void
+bury_nothing(rowlock_locks *s)
+{
+    (void)s; /* opening has done it */
+}
+
 struct scenario {
     void (*act)(rowlock_locks *s);
-    long die_after; /* the k-th write */
-    long first;     /* sweep from here, in steps */
+    void (*before)(void *arg); /* NULL, or what a child does that dies first */
+    long die_after;            /* the k-th write */
+    long first;                /* sweep from here, in steps */
     long step;
 };
 
@@ -113,6 +134,10 @@ static bool
 die_at(struct scenario *scenario, rowlock_locks *mine, long k)
 {
     struct child c;
+    if (scenario->before) {
+        child_start(&c, scenario->before, NULL);
+        child_wait(&c);
+    }
     scenario->die_after = k;
     child_start(&c, act_and_die, scenario);
     int status = child_wait(&c);
@@ -163,6 +188,18 @@ test_crash__while_waiting_and_leaving_the_queue(void **state)
 {
     (void)state;
     sweep((struct scenario){.act = wait_in_vain, .first = 1, .step = 1});
+}
+
+/* The dead of the dead: 40 locks, some upgraded, given back a store at a time.
+ */
+static void
+test_crash__while_burying_another(void **state)
+{
+    (void)state;
+    sweep((struct scenario){.act = bury_nothing,
+                            .before = hold_much_and_die,
+                            .first = 1,
+                            .step = 1});
 }
 
 static void
@@ -336,6 +373,31 @@ test_crash__in_the_middle_of_a_rebuild(void **state)
     sweep((struct scenario){.act = rebuild_and_die, .first = 1, .step = 61});
 }
 
+/* One dies inside the latch, so whoever comes next takes it over and makes the
+ * derived anew; that one dies in it, at each of these stores, and a third goes
+ * on. */
+static void
+die_in_the_latch(void *arg)
+{
+    (void)arg;
+    rowlock_locks *s = open_session();
+    for (int64_t key = 200; key < 230; key++)
+        take_mode(s, key, ROWLOCK_UPDATE, 0);
+    writes_left = 12; /* the latch's word is the first */
+    take_mode(s, 230, ROWLOCK_UPDATE, 0);
+    support_fail("a lock takes fewer stores than that");
+}
+
+static void
+test_crash__in_the_rebuild_that_another_death_made_necessary(void **state)
+{
+    (void)state;
+    sweep((struct scenario){.act = bury_nothing,
+                            .before = die_in_the_latch,
+                            .first = 1,
+                            .step = 61});
+}
+
 int
 main(void)
 {
@@ -343,11 +405,13 @@ main(void)
         TEST(test_crash__while_taking_upgrading_and_going_back),
         TEST(test_crash__while_being_refused),
         TEST(test_crash__while_waiting_and_leaving_the_queue),
+        TEST(test_crash__while_burying_another),
         TEST(test_crash__while_the_table_grows),
         TEST(test_crash__while_making_the_table),
         TEST(test_crash__while_handing_over_the_waiter_is_granted_all_the_same),
         TEST(test_stop__inside_the_latch_is_told_to_who_cannot_wait),
         TEST(test_crash__in_the_middle_of_a_rebuild),
+        TEST(test_crash__in_the_rebuild_that_another_death_made_necessary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
