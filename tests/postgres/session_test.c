@@ -137,6 +137,47 @@ test_wait__ends_with_its_time(void **state)
     end();
 }
 
+struct heard {
+    int64_t pid;
+    char table[32], label[32];
+};
+
+/* The holder hears of it, and ends its block. */
+static void
+give_way(const rowlock_wait_notice *notice, void *arg)
+{
+    struct heard *heard = arg;
+    heard->pid = notice->pid;
+    snprintf(heard->table, sizeof heard->table, "%s", notice->table);
+    snprintf(heard->label, sizeof heard->label, "%s", notice->owner_label);
+    rowlock_rollback(b);
+}
+
+static void
+test_wait__tells_whom_for_after_a_second(void **state)
+{
+    (void)state;
+    struct heard heard = {0};
+    rowlock_options o = ROWLOCK_OPTIONS_INIT;
+    rowlock_db *waiter;
+    rowlock_block *block;
+    o.on_wait = give_way;
+    o.on_wait_arg = &heard;
+    assert_int_equal(rowlock_open(database.url, &o, &waiter, &err), 0);
+    begin();
+    assert_int_equal(lock(b, 1, ROWLOCK_UPDATE, 0), 0);
+    int64_t pid =
+        database_number(&database, "SELECT pid FROM pg_stat_activity WHERE "
+                                   "application_name = 'db'");
+    assert_int_equal(rowlock_begin(waiter, &block, &err), 0);
+    assert_int_equal(lock(block, 1, ROWLOCK_UPDATE, 0), 0);
+    assert_int_equal(heard.pid, pid);
+    assert_string_equal(heard.label, "db");
+    assert_string_equal(heard.table, "term");
+    rowlock_close(waiter);
+    rowlock_rollback(theirs);
+}
+
 static void
 test_skip_locked__fills_a_limit_with_others(void **state)
 {
@@ -494,6 +535,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_modes__conflict_as_the_contract_says),
         TEST(test_wait__ends_with_its_time),
+        TEST(test_wait__tells_whom_for_after_a_second),
         TEST(test_skip_locked__fills_a_limit_with_others),
         TEST(test_savepoint__gives_back_what_was_taken_since),
         TEST(test_error__in_a_nested_block_leaves_the_outer_one_usable),

@@ -272,6 +272,11 @@ rlk_pg_of(struct rlk_conn *conn)
     return (struct rlk_pg *)conn;
 }
 
+/* A connection, open or not: the caller's. */
+PGconn *rlk_pg_dial(const struct rlk_libpq *pq, const char *url,
+                    const char *label);
+/* holder.c: calls on_wait, if there is one. */
+void rlk_pg_tell_holder(struct rlk_pg *c, int64_t waited_ms);
 /* Connects anew when the connection is gone. */
 int rlk_pg_reconnect(struct rlk_pg *c, rowlock_error *err);
 

@@ -93,8 +93,8 @@ be_silent(void *arg, const PGresult *r)
     (void)arg, (void)r;
 }
 
-static PGconn *
-dial(const struct rlk_libpq *pq, const char *url, const char *label)
+PGconn *
+rlk_pg_dial(const struct rlk_libpq *pq, const char *url, const char *label)
 {
     const char *names[] = {"client_encoding", "fallback_application_name",
                            getenv("PGCONNECT_TIMEOUT") ? "keepalives"
@@ -141,7 +141,7 @@ choose_driver(struct rlk_pg *c, rowlock_error *err)
 static int
 connect_once(struct rlk_pg *c, rowlock_error *err)
 {
-    c->db = dial(c->pq, c->url, c->label);
+    c->db = rlk_pg_dial(c->pq, c->url, c->label);
     if (!c->db)
         return rlk_out_of_memory(err);
     if (c->pq->PQstatus(c->db) != CONNECTION_OK)

@@ -56,20 +56,6 @@ ask_to_cancel(struct rlk_pg *c)
     c->pq->PQfreeCancel(cancel);
 }
 
-static void
-tell_of_wait(struct rlk_pg *c, struct waiting *w)
-{
-    w->noticed = true;
-    if (!c->on_wait)
-        return;
-    const rowlock_wait_notice notice = {.kind = ROWLOCK_RECORD,
-                                        .table = "",
-                                        .key = "",
-                                        .owner_label = "",
-                                        .waited_ms = now_ms() - w->since};
-    c->on_wait(&notice, c->on_wait_arg);
-}
-
 static int
 poll_once(struct rlk_pg *c, struct waiting *w, bool writing, rowlock_error *err)
 {
@@ -83,8 +69,10 @@ poll_once(struct rlk_pg *c, struct waiting *w, bool writing, rowlock_error *err)
     int n = poll(fds, 2, timeout);
     if (n < 0 && errno != EINTR)
         return rlk_fail_errno(err, ROWLOCK_IO, "cannot wait for the server");
-    if (n == 0)
-        tell_of_wait(c, w);
+    if (n == 0) {
+        w->noticed = true;
+        rlk_pg_tell_holder(c, now_ms() - w->since);
+    }
     if (w->cancellable && !w->asked && atomic_load(&c->cancelled)) {
         w->asked = true;
         ask_to_cancel(c);

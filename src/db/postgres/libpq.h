@@ -10,6 +10,7 @@
 
 /* Every function that the driver calls, once. */
 #define RLK_LIBPQ(X)       \
+    X(PQbackendPID)        \
     X(PQcancel)            \
     X(PQclear)             \
     X(PQcmdStatus)         \
@@ -19,9 +20,8 @@
     X(PQconnectdbParams)   \
     X(PQconsumeInput)      \
     X(PQdb)                \
-    X(PQenterPipelineMode) \
     X(PQerrorMessage)      \
-    X(PQexitPipelineMode)  \
+    X(PQexec)              \
     X(PQfinish)            \
     X(PQflush)             \
     X(PQfreeCancel)        \
@@ -37,7 +37,6 @@
     X(PQfname)             \
     X(PQftype)             \
     X(PQntuples)           \
-    X(PQpipelineSync)      \
     X(PQport)              \
     X(PQresultErrorField)  \
     X(PQresultStatus)      \
