@@ -11,15 +11,32 @@
 #include "support/support.h"
 #include <sqlite3.h>
 
+struct refusal {
+    const char *url;
+    int code;
+    const char *said;
+};
+
+/* And the password in it is not. */
+static void
+expect_refused(struct refusal wanted)
+{
+    rowlock_db *db = NULL;
+    rowlock_error err;
+    char all[1400];
+    assert_int_equal(rowlock_open(wanted.url, NULL, &db, &err), wanted.code);
+    assert_null(db);
+    snprintf(all, sizeof all, "%s %s %s %s", err.message, err.detail, err.hint,
+             err.context);
+    assert_non_null(strstr(all, wanted.said));
+    assert_null(strstr(all, "secret"));
+}
+
 static void
 test_open__refuses_what_it_has_no_driver_for(void **state)
 {
     (void)state;
-    static const struct {
-        const char *url;
-        int code;
-        const char *said;
-    } lines[] = {
+    static const struct refusal refusals[] = {
         {"sqlite://app.db", ROWLOCK_UNSUPPORTED, "sqlite:PATH"},
         {"mariadb://u:secret@h/d", ROWLOCK_UNSUPPORTED, "MariaDB"},
         {"mysql://u:secret@h/d", ROWLOCK_UNSUPPORTED, "MariaDB"},
@@ -28,45 +45,20 @@ test_open__refuses_what_it_has_no_driver_for(void **state)
         {"sqlite:", ROWLOCK_MISUSE, "empty"},
         {NULL, ROWLOCK_MISUSE, "no database"},
     };
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        rowlock_db *db = NULL;
-        rowlock_error err;
-        char all[1024];
-        assert_int_equal(rowlock_open(lines[i].url, NULL, &db, &err),
-                         lines[i].code);
-        assert_null(db);
-        snprintf(all, sizeof all, "%s %s %s", err.message, err.detail,
-                 err.hint);
-        assert_non_null(strstr(all, lines[i].said));
-        assert_null(strstr(all, "secret"));
-    }
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        expect_refused(refusals[i]);
 }
 
 static void
 test_open__of_a_server_that_is_not_there_says_no_password(void **state)
 {
     (void)state;
-    static const struct {
-        const char *url;
-        int code;
-        const char *said;
-    } lines[] = {
-        {"postgresql://u:secret@127.0.0.1:1/d", ROWLOCK_CONNECTION, "port 1"},
-        {"postgres://u:secret@127.0.0.1:1/d", ROWLOCK_CONNECTION, "port 1"},
-        {"postgresql://u:se%zzsecret@h/d", ROWLOCK_MISUSE, "cannot be read"},
-    };
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        rowlock_db *db = NULL;
-        rowlock_error err;
-        char all[1400];
-        assert_int_equal(rowlock_open(lines[i].url, NULL, &db, &err),
-                         lines[i].code);
-        assert_null(db);
-        snprintf(all, sizeof all, "%s %s %s %s", err.message, err.detail,
-                 err.hint, err.context);
-        assert_non_null(strstr(all, lines[i].said));
-        assert_null(strstr(all, "secret"));
-    }
+    expect_refused((struct refusal){"postgresql://u:secret@127.0.0.1:1/d",
+                                    ROWLOCK_CONNECTION, "port 1"});
+    expect_refused((struct refusal){"postgres://u:secret@127.0.0.1:1/d",
+                                    ROWLOCK_CONNECTION, "port 1"});
+    expect_refused((struct refusal){"postgresql://u:se%zzsecret@h/d",
+                                    ROWLOCK_MISUSE, "cannot be read"});
 }
 
 static void
