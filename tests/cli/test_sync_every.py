@@ -242,7 +242,7 @@ class Signals(EveryTest):
         with open(self.top / "out", "wb") as out:
             sync = subprocess.Popen([PROGRAM, "sync", RARELY, "--json", "t.yaml"], cwd=self.top,
                                     stdin=slave, stdout=out, stderr=slave,
-                                    preexec_fn=take_terminal)
+                                    env=environment(TERM="xterm"), preexec_fn=take_terminal)
         self.addCleanup(sync.wait)
         self.addCleanup(sync.kill)
         os.close(slave)
