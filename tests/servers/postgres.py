@@ -24,7 +24,8 @@ from pathlib import Path
 DEPS = Path(__file__).resolve().parents[2] / "build/deps"
 VERSION = 15  # Debian 12's; the oracle of the contract
 PACKAGES = [f"postgresql-{VERSION}", f"postgresql-client-{VERSION}"]
-PROGRAMS = DEPS / f"postgres/usr/lib/postgresql/{VERSION}/bin"
+UNPACKED = DEPS / "postgres"
+BIN = f"usr/lib/postgresql/{VERSION}/bin"
 NOBODY = 65534
 STEP_LIMIT = 120
 PR_SET_PDEATHSIG = 1
@@ -41,7 +42,7 @@ def unpack():
     DEPS.mkdir(parents=True, exist_ok=True)
     with open(DEPS / "postgres.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if PROGRAMS.is_dir():
+        if (UNPACKED / BIN).is_dir():
             return
         with tempfile.TemporaryDirectory(dir=DEPS) as folder:
             done = subprocess.run(["apt-get", "download", *PACKAGES], cwd=folder, text=True,
@@ -52,8 +53,19 @@ def unpack():
                 raise SystemExit(f"apt-get download {' '.join(PACKAGES)}: {done.stdout}")
             for package in found:
                 subprocess.run(["dpkg", "-x", package, f"{folder}/root"], check=True)
-            shutil.rmtree(DEPS / "postgres", ignore_errors=True)
-            os.rename(f"{folder}/root", DEPS / "postgres")
+            shutil.rmtree(UNPACKED, ignore_errors=True)
+            os.rename(f"{folder}/root", UNPACKED)
+
+
+def anyone_may_enter(folder):
+    return all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents))
+
+
+def link_or_copy(source, target):
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def die_with_parent():
@@ -71,6 +83,7 @@ class Postgres:
         if os.geteuid() == 0:  # the server refuses to run as root
             os.chown(self.folder, NOBODY, NOBODY)
             self.who = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        self.programs = self.find_programs()
         self.process = None
         try:
             self.initialise()
@@ -84,8 +97,17 @@ class Postgres:
         port = self.settings.get("port", "5432")
         return f"postgresql://rowlock@/postgres?host={self.folder}&port={port}"
 
+    def find_programs(self):
+        """As they were unpacked; or, where nobody may not enter that folder (such as
+        one below /root), beside the server's data."""
+        if not self.who or anyone_may_enter(UNPACKED):
+            return UNPACKED / BIN
+        shutil.copytree(UNPACKED, self.folder / "postgres", symlinks=True,
+                        copy_function=link_or_copy)
+        return self.folder / "postgres" / BIN
+
     def initialise(self):
-        done = subprocess.run([PROGRAMS / "initdb", "-D", self.folder / "data", "-U", "rowlock",
+        done = subprocess.run([self.programs / "initdb", "-D", self.folder / "data", "-U", "rowlock",
                                "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
                               timeout=STEP_LIMIT, text=True, cwd="/", stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, check=False, **self.who)
@@ -93,7 +115,7 @@ class Postgres:
             raise SystemExit(f"initdb: {done.stdout}")
 
     def start(self):
-        words = [PROGRAMS / "postgres", "-D", self.folder / "data", "-k", self.folder]
+        words = [self.programs / "postgres", "-D", self.folder / "data", "-k", self.folder]
         for name, value in self.settings.items():
             words += ["-c", f"{name}={value.strip(chr(39))}"]
         self.process = subprocess.Popen(words, cwd="/", stdin=subprocess.DEVNULL, text=True,
@@ -112,7 +134,7 @@ class Postgres:
                                       stdout=subprocess.DEVNULL)
 
     def run(self, sql):
-        subprocess.run([PROGRAMS / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url,
+        subprocess.run([self.programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url,
                         "-c", sql], stdin=subprocess.DEVNULL, timeout=STEP_LIMIT, check=True)
 
     def ask_for_passwords(self, user):
