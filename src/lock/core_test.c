@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "deadlock.h"
+#include "log.h"
 #include "name.h"
 #include "session.h"
 
@@ -289,6 +290,42 @@ test_hand_over__the_last_waiter_is_dead(void **state)
     drop(0, 7);
     assert_int_equal(w->t.h->n_names, 0);
     assert_int_equal(w->t.owners[1].locks, 0);
+}
+
+static void
+test_walk_back__an_upgraded_lock_goes_back_in_one_step(void **state)
+{
+    (void)state;
+    struct rlk_log log = {0};
+    for (int mode = ROWLOCK_SHARE; mode <= ROWLOCK_UPDATE; mode += 2) {
+        uint32_t before = held(1, 7);
+        take(1, 7, (enum rowlock_mode)mode);
+        assert_true(rlk_log_reserve(&log));
+        rlk_log_add(&log, lock_of(1, 7), before, id_of(7).hash[0]);
+    }
+    take(2, 7, ROWLOCK_UPDATE);
+    take(3, 7, ROWLOCK_SHARE);
+    assert_true(rlk_log_walk_back(&log, &w->t, 0));
+    assert_int_equal(held(2, 7), ROWLOCK_UPDATE); /* came first */
+    assert_true(waits(3));
+    rlk_log_done(&log);
+}
+
+static void
+test_walk_back__to_a_savepoint_lowers_only_what_came_after(void **state)
+{
+    (void)state;
+    struct rlk_log log = {0};
+    for (int mode = ROWLOCK_KEY_SHARE; mode <= ROWLOCK_UPDATE; mode++) {
+        take(1, 7, (enum rowlock_mode)mode);
+        assert_true(rlk_log_reserve(&log));
+        rlk_log_add(&log, lock_of(1, 7), (uint32_t)mode - 1, id_of(7).hash[0]);
+    }
+    assert_true(rlk_log_walk_back(&log, &w->t, 2));
+    assert_int_equal(held(1, 7), ROWLOCK_SHARE);
+    assert_true(rlk_log_walk_back(&log, &w->t, 0));
+    assert_int_equal(held(1, 7), 0);
+    rlk_log_done(&log);
 }
 
 /* ---- the gate ---- */
@@ -718,6 +755,8 @@ main(void)
         TEST(test_lower__wakes_who_waited_for_the_stronger_mode),
         TEST(test_hand_over__passes_a_dead_waiter_by),
         TEST(test_hand_over__the_last_waiter_is_dead),
+        TEST(test_walk_back__an_upgraded_lock_goes_back_in_one_step),
+        TEST(test_walk_back__to_a_savepoint_lowers_only_what_came_after),
         TEST(test_gate__closes_after_64_bypasses_for_owners_without_locks),
         TEST(test_gate__opens_when_its_keeper_leaves),
         TEST(test_gate__a_cycle_through_it_is_undone_without_a_victim),

@@ -61,20 +61,40 @@ rlk_log_reserve(struct rlk_log *log)
     return log->n_indexed + 1 <= log->index_size / 2 || grow_index(log);
 }
 
+static uint32_t
+lock_of(const struct rlk_log *log, uint64_t slot)
+{
+    return log->entries[(uint32_t)slot - 1].lock;
+}
+
+/* Where the index speaks of lock; index_size when nowhere. */
+static size_t
+slot_of(const struct rlk_log *log, uint32_t lock, uint32_t hash)
+{
+    size_t mask = log->index_size - 1;
+    for (size_t i = home(log, hash); log->index[i]; i = (i + 1) & mask)
+        if (hash_of(log->index[i]) == hash &&
+            lock_of(log, log->index[i]) == lock)
+            return i;
+    return log->index_size;
+}
+
+/* Needs room (rlk_log_reserve). */
 void
 rlk_log_add(struct rlk_log *log, uint32_t lock, uint32_t before, uint32_t hash)
 {
-    log->entries[log->n++] = (struct rlk_entry){lock, before};
-    if (before)
+    uint64_t newest = (uint64_t)hash << 32 | (log->n + 1);
+    size_t i = before ? slot_of(log, lock, hash) : log->index_size;
+    uint32_t older = 0;
+    if (i < log->index_size) {
+        older = (uint32_t)log->index[i];
+        log->index[i] = newest;
+    }
+    log->entries[log->n++] = (struct rlk_entry){lock, before, older};
+    if (older)
         return;
-    put(log, (uint64_t)hash << 32 | lock);
+    put(log, newest);
     log->n_indexed++;
-}
-
-struct rlk_entry
-rlk_log_pop(struct rlk_log *log)
-{
-    return log->entries[--log->n];
 }
 
 /* Is position p cyclically in (from, to]? */
@@ -84,18 +104,10 @@ between(size_t from, size_t p, size_t to)
     return from <= to ? from < p && p <= to : from < p || p <= to;
 }
 
-void
-rlk_log_unindex(struct rlk_log *log, uint32_t lock, uint32_t hash)
+static void
+empty_slot(struct rlk_log *log, size_t i)
 {
-    if (log->index_size == 0)
-        return;
-    uint64_t wanted = (uint64_t)hash << 32 | lock;
-    size_t mask = log->index_size - 1, i = home(log, hash);
-    while (log->index[i] != wanted) {
-        if (log->index[i] == 0)
-            return;
-        i = (i + 1) & mask;
-    }
+    size_t mask = log->index_size - 1;
     for (size_t j = (i + 1) & mask; log->index[j]; j = (j + 1) & mask)
         if (!between(i, home(log, hash_of(log->index[j])), j)) {
             log->index[i] = log->index[j];
@@ -113,7 +125,7 @@ rlk_log_find(const struct rlk_log *log, uint32_t hash,
         return 0;
     size_t mask = log->index_size - 1;
     for (size_t i = home(log, hash); log->index[i]; i = (i + 1) & mask) {
-        uint32_t lock = (uint32_t)log->index[i];
+        uint32_t lock = lock_of(log, log->index[i]);
         if (hash_of(log->index[i]) == hash && look(arg, lock))
             return lock;
     }
@@ -123,16 +135,49 @@ rlk_log_find(const struct rlk_log *log, uint32_t hash,
 void
 rlk_log_strike(struct rlk_log *log, uint32_t lock, uint32_t hash)
 {
-    /* The entry that took it is the oldest that names it. */
-    for (size_t i = log->n; i-- > 0;) {
-        struct rlk_entry *entry = &log->entries[i];
-        if (entry->lock != lock)
-            continue;
-        entry->lock = 0;
-        if (entry->before == 0)
-            break;
+    size_t i = log->index_size ? slot_of(log, lock, hash) : 0;
+    if (i == log->index_size)
+        return;
+    uint32_t entry = (uint32_t)log->index[i];
+    empty_slot(log, i);
+    while (entry) {
+        log->entries[entry - 1].lock = 0;
+        entry = log->entries[entry - 1].older;
     }
-    rlk_log_unindex(log, lock, hash);
+}
+
+/* Take the last entry, of a lock, out of log and index. */
+static struct rlk_entry
+pop(struct rlk_log *log, struct rlk_table *t)
+{
+    struct rlk_entry last = log->entries[log->n - 1];
+    const struct rlk_name *name =
+        rlk_name_at(t, rlk_lock_at(t, last.lock)->name);
+    uint32_t hash = name->hash[0];
+    size_t i = slot_of(log, last.lock, hash);
+    if (i == log->index_size)
+        t->damaged = true; /* its name is another now */
+    else if (last.older)
+        log->index[i] = (uint64_t)hash << 32 | last.older;
+    else
+        empty_slot(log, i);
+    log->n--;
+    return last;
+}
+
+bool
+rlk_log_walk_back(struct rlk_log *log, struct rlk_table *t, size_t mark)
+{
+    while (log->n > mark && t->visits < RLK_MOST_VISITS / 2) {
+        if (log->entries[log->n - 1].lock == 0) {
+            log->n--;
+            continue;
+        }
+        struct rlk_entry entry = pop(log, t);
+        if (entry.older <= mark)
+            rlk_lower(t, entry.lock, (enum rowlock_mode)entry.before);
+    }
+    return log->n <= mark;
 }
 
 void

@@ -6,19 +6,19 @@
 #ifndef RLK_LOCK_LOG_H
 #define RLK_LOCK_LOG_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "core.h"
 
 struct rlk_entry {
     uint32_t lock;   /* 0: given back early */
     uint32_t before; /* the mode held before; 0: none */
+    uint32_t older;  /* the entry of the same lock before, + 1; 0: none */
 };
 
 struct rlk_log {
     struct rlk_entry *entries;
     size_t n, room;
-    uint64_t *index; /* open addressing; hash << 32 | lock; 0: empty */
+    uint64_t *index; /* open addressing; hash << 32 | a lock's newest entry, +
+                        1; 0: empty */
     size_t n_indexed, index_size; /* index_size: a power of two, or 0 */
 };
 
@@ -27,15 +27,15 @@ bool rlk_log_reserve(struct rlk_log *log);
 /* lock was taken or strengthened; hash: its name's first word. */
 void rlk_log_add(struct rlk_log *log, uint32_t lock, uint32_t before,
                  uint32_t hash);
-/* The last entry, removed. */
-struct rlk_entry rlk_log_pop(struct rlk_log *log);
-/* lock is held no longer. */
-void rlk_log_unindex(struct rlk_log *log, uint32_t lock, uint32_t hash);
 /* Call look for each lock indexed under hash until it says true; 0: none. */
 uint32_t rlk_log_find(const struct rlk_log *log, uint32_t hash,
                       bool (*look)(void *arg, uint32_t lock), void *arg);
 /* Strike lock out of the log, wherever it stands. */
 void rlk_log_strike(struct rlk_log *log, uint32_t lock, uint32_t hash);
+/* Under the latch: undo what was logged after mark, as far as one hold may go.
+ * A lock goes back in one step, however often it was strengthened, so that
+ * nobody is granted by a mode in between. True when all is undone. */
+bool rlk_log_walk_back(struct rlk_log *log, struct rlk_table *t, size_t mark);
 void rlk_log_done(struct rlk_log *log);
 
 #endif

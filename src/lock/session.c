@@ -363,27 +363,6 @@ rowlock_locks_take(rowlock_locks *s, const rowlock_name *name,
 
 /* ---- giving back ---- */
 
-static uint32_t
-hash_of_lock(struct rlk_table *t, uint32_t lock)
-{
-    return rlk_name_at(t, rlk_lock_at(t, lock)->name)->hash[0];
-}
-
-/* Walk the log back to mark, as far as one hold of the latch may go. */
-static void
-walk_back(rowlock_locks *s, size_t mark)
-{
-    struct rlk_table *t = &s->table;
-    while (s->log.n > mark && t->visits < RLK_MOST_VISITS / 2) {
-        struct rlk_entry entry = rlk_log_pop(&s->log);
-        if (entry.lock == 0)
-            continue;
-        if (entry.before == 0)
-            rlk_log_unindex(&s->log, entry.lock, hash_of_lock(t, entry.lock));
-        rlk_lower(t, entry.lock, (enum rowlock_mode)entry.before);
-    }
-}
-
 /* The table is gone, and everything in it that was ours. */
 static void
 forget_everything(rowlock_locks *s)
@@ -402,7 +381,7 @@ release(rowlock_locks *s, size_t mark, const struct rlk_patience *patience)
     do {
         rc = rlk_enter(s, patience, NULL);
         if (rc == 0) {
-            walk_back(s, mark);
+            rlk_log_walk_back(&s->log, &s->table, mark);
             rc = rlk_exit(s, NULL);
         }
     } while (rc == 0 && s->log.n > mark);
