@@ -44,6 +44,7 @@ bench:
 	@$(call ready,bench)
 	@ninja -C $(BUILD)
 	@$(BUILD)/bench/lock
+	@$(BUILD)/bench/crowd
 	@bench/import.py $(BUILD)/src/cli/rowlock $(BUILD)/bench/loop
 
 #: make tsan     the unit tests and a storm of threads under ThreadSanitizer

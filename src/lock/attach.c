@@ -471,7 +471,7 @@ rlk_attachment_grow(struct rlk_attachment *a, struct rlk_table *t,
                     const struct rlk_self *self, rowlock_error *err)
 {
     uint32_t capacity = RLK_LOOK(t->h->capacity);
-    uint32_t wanted = capacity + capacity / 2 / RLK_SEGMENT * RLK_SEGMENT;
+    uint32_t wanted = capacity + capacity / 8 / RLK_SEGMENT * RLK_SEGMENT;
     if (wanted < capacity + RLK_SEGMENT)
         wanted = capacity + RLK_SEGMENT;
     if (wanted > RLK_MAX_LOCKS)

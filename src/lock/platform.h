@@ -53,5 +53,6 @@ int rlk_file_reserve(int fd, uint64_t from, uint64_t to);
 int64_t rlk_clock_ns(void); /* monotonic, the same in every process */
 int64_t rlk_clock_ms(void); /* the same, coarser and cheaper */
 void rlk_pause(void);       /* a breath in a spin */
+void rlk_yield(void);       /* others on this processor first */
 
 #endif

@@ -305,6 +305,7 @@ take(rowlock_locks *s, struct rlk_asking *asking, rowlock_error *err)
 {
     const rowlock_name *name = asking->name;
     rlk_name_hash(name, asking->id.hash);
+    rlk_name_prefetch(&s->table, asking->id.hash);
     uint32_t held = find_held(s, name->kind, asking->id.hash);
     if (mode_of(s, held) >= asking->mode)
         return 0;

@@ -433,6 +433,45 @@ test_queue__sixteen_waiters_are_granted_in_order_of_arrival(void **state)
 
 /* ---- the listing ---- */
 
+/* ---- the latch is for all ---- */
+
+static long *pairs; /* that the other process has made */
+
+static void
+lock_and_unlock(void *arg)
+{
+    (void)arg;
+    rowlock_locks *s = open_session();
+    parent_tell("ready");
+    while (!__atomic_load_n(&pairs[1], __ATOMIC_ACQUIRE)) {
+        check(take(s, -1, ROWLOCK_WAIT) == 0);
+        rowlock_locks_release_to(s, 0);
+        __atomic_add_fetch(&pairs[0], 1, __ATOMIC_RELEASE);
+    }
+    rowlock_locks_close(s);
+}
+
+static void
+test_release__of_very_many_locks_lets_others_in_between(void **state)
+{
+    (void)state;
+    struct child other;
+    rowlock_locks *s = open_session();
+    pairs = shared_alloc(2 * sizeof *pairs);
+    for (int64_t key = 0; key < 300000; key++)
+        assert_int_equal(take(s, key, ROWLOCK_NOWAIT), 0);
+    child_start(&other, lock_and_unlock, NULL);
+    child_expect(&other, "ready");
+    long before = __atomic_load_n(&pairs[0], __ATOMIC_ACQUIRE);
+    rowlock_locks_release_to(s, 0);
+    long meanwhile = __atomic_load_n(&pairs[0], __ATOMIC_ACQUIRE) - before;
+    assert_in_range(meanwhile, 3, 1000000);
+    __atomic_store_n(&pairs[1], 1, __ATOMIC_RELEASE);
+    child_end(&other);
+    shared_free(pairs, 2 * sizeof *pairs);
+    rowlock_locks_close(s);
+}
+
 static void
 test_list__shows_holders_waiters_and_who_blocks_whom(void **state)
 {
@@ -483,6 +522,7 @@ main(void)
         TEST(test_deadlock__of_two_three_and_eight_has_one_victim),
         TEST(test_deadlock__the_last_eight_are_remembered_the_newest_first),
         TEST(test_queue__sixteen_waiters_are_granted_in_order_of_arrival),
+        TEST(test_release__of_very_many_locks_lets_others_in_between),
         TEST(test_list__shows_holders_waiters_and_who_blocks_whom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

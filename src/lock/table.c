@@ -100,7 +100,7 @@ rlk_lock_free(struct rlk_table *t, uint32_t index)
 static uint32_t
 bucket_of(const struct rlk_table *t, uint32_t hash)
 {
-    uint32_t n = t->h->n_buckets;
+    uint32_t n = RLK_LOOK(t->h->n_buckets);
     if (n == 0)
         return 0;
     uint32_t half = 1u << (31 - __builtin_clz(n));
@@ -129,6 +129,25 @@ rlk_name_find(struct rlk_table *t, const uint32_t hash[4])
     return 0;
 }
 
+/* Bring the first name of a bucket near. */
+static void
+prefetch_chain(struct rlk_table *t, uint32_t bucket)
+{
+    if (bucket >= t->capacity)
+        return;
+    uint32_t index = RLK_LOOK(*rlk_bucket_at(t, bucket));
+    if (index < t->capacity)
+        __builtin_prefetch(
+            (struct rlk_name *)(rlk_segment(t, index) + RLK_NAMES_AT) +
+            index % RLK_SEGMENT);
+}
+
+void
+rlk_name_prefetch(struct rlk_table *t, const uint32_t hash[4])
+{
+    prefetch_chain(t, bucket_of(t, hash[0]));
+}
+
 /* Share the chain of one bucket with a new bucket behind the last. */
 static void
 split_bucket(struct rlk_table *t)
@@ -152,6 +171,7 @@ split_bucket(struct rlk_table *t)
     }
     RLK_PUT(*rlk_bucket_at(t, from), keep);
     RLK_PUT(*rlk_bucket_at(t, n), move);
+    prefetch_chain(t, from + 1); /* the next to be shared */
 }
 
 void

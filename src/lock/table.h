@@ -40,9 +40,10 @@ struct rlk_table {
     uint32_t capacity;        /* of the header, as last checked */
     struct rlk_world world;
     bool damaged;
-    int64_t now_ms;  /* the time, set by who takes the latch */
-    uint32_t visits; /* entries seen since the latch was taken */
-    uint32_t n_wake; /* owners to be woken after the latch is given back */
+    int64_t now_ms;       /* the time, set by who takes the latch */
+    int64_t courteous_ns; /* when this session last let others have it */
+    uint32_t visits;      /* entries seen since the latch was taken */
+    uint32_t n_wake;      /* owners to be woken after the latch is given back */
     uint32_t wake[RLK_MOST_VISITS + 2 * RLK_LINES];
     union {
         struct rlk_lock lock;
@@ -131,6 +132,8 @@ uint32_t rlk_lock_alloc(struct rlk_table *t);
 void rlk_lock_free(struct rlk_table *t, uint32_t lock);
 
 uint32_t rlk_name_find(struct rlk_table *t, const uint32_t hash[4]);
+/* Bring what rlk_name_find() will read near, without the latch: a guess. */
+void rlk_name_prefetch(struct rlk_table *t, const uint32_t hash[4]);
 uint32_t rlk_name_alloc(struct rlk_table *t, const struct rlk_id *id);
 void rlk_name_free(struct rlk_table *t, uint32_t name);
 /* Put a name into its bucket; one more bucket when there are too few. */
