@@ -16,6 +16,11 @@
 #include <assert.h>
 #include <stdint.h>
 
+/* A test makes it smaller, to fill a table. */
+#ifndef RLK_MAX_LOCKS_BITS
+#define RLK_MAX_LOCKS_BITS 23
+#endif
+
 enum {
     RLK_LAYOUT_VERSION = 2,
     RLK_OWNERS = 2048,     /* sessions at one time */
@@ -25,7 +30,7 @@ enum {
     RLK_LABEL = 37,        /* a name's text for display */
     RLK_OWNER_LABEL = 32,  /* an owner's, with its NUL */
     RLK_SEGMENT = 1 << 10, /* locks in a segment */
-    RLK_MAX_LOCKS = 1 << 23,
+    RLK_MAX_LOCKS = 1 << RLK_MAX_LOCKS_BITS,
     RLK_HEADER_BYTES = 4096
 };
 
