@@ -525,30 +525,37 @@ write_slice(rowlock_block *block, void *arg, rowlock_error *err)
     return 0;
 }
 
+/* Its block is committed: what became of one record of it. */
+static int
+end_item(struct writing *s, struct rlk_item *item, bool *ret_faulty,
+         rowlock_error *err)
+{
+    if (item->stale || item->held) {
+        *ret_faulty = true;
+        return 0;
+    }
+    item->fate = item->outcome;
+    if (item->fate == RLK_FATE_UPDATED)
+        rlk_item_move_key(item, s->w->plan);
+    if (item->fate == RLK_FATE_REJECTED) {
+        *ret_faulty = true;
+        return rlk_item_end(item, item->fate, item->failure, &s->b->arena, err);
+    }
+    s->b->n_written++;
+    return rlk_seen_add(&s->w->seen, item->local) ? 0 : rlk_out_of_memory(err);
+}
+
+/* All of it, also when memory is short: what is written must be counted. */
 static int
 end_slice(struct writing *s, bool *ret_faulty, rowlock_error *err)
 {
+    int rc = 0;
     *ret_faulty = false;
     for (; s->next < s->end; s->next++) {
-        struct rlk_item *item = s->b->order[s->next];
-        if (item->stale || item->held) {
-            *ret_faulty = true;
-            continue;
-        }
-        item->fate = item->outcome;
-        if (item->fate == RLK_FATE_UPDATED)
-            rlk_item_move_key(item, s->w->plan);
-        if (item->fate == RLK_FATE_REJECTED) {
-            *ret_faulty = true;
-            RLK_TRY(rlk_item_end(item, item->fate, item->failure, &s->b->arena,
-                                 err));
-            continue;
-        }
-        s->b->n_written++;
-        if (!rlk_seen_add(&s->w->seen, item->local))
-            return rlk_out_of_memory(err);
+        int failed = end_item(s, s->b->order[s->next], ret_faulty, err);
+        rc = rc ? rc : failed;
     }
-    return 0;
+    return rc;
 }
 
 /* Others move faster than a whole block can: its records are taken one by
