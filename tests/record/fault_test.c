@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "rowlock/rowlock.h"
 #include "support/support.h"
+#include "support/vfs.h"
 
 static struct folder folder;
 static struct path path;
@@ -43,6 +44,25 @@ number(const char *sql)
     sqlite3_finalize(stmt);
     sqlite3_close(plain);
     return n;
+}
+
+/* Of the only record: how many there are, its slug, its rank. */
+static const char *
+plain_text(void)
+{
+    static char text[80];
+    sqlite3 *plain;
+    sqlite3_stmt *stmt;
+    check(sqlite3_open(path.text, &plain) == SQLITE_OK);
+    check(sqlite3_prepare_v2(plain,
+                             "SELECT count(*) || ' ' || ifnull(slug, '-') || "
+                             "' ' || ifnull(rank, '-') FROM term",
+                             -1, &stmt, NULL) == SQLITE_OK);
+    check(sqlite3_step(stmt) == SQLITE_ROW);
+    snprintf(text, sizeof text, "%s", sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+    sqlite3_close(plain);
+    return text;
 }
 
 static rowlock_db *
@@ -170,6 +190,154 @@ test_no_memory__at_any_allocation_leaves_nothing_half_done(void **state)
                      60);
     rowlock_close(db);
     folder_done(&folder);
+}
+
+/* ---- SQLite's calls to the system ---- */
+
+static long calls_left; /* until one fails; -1: none does */
+static bool for_ever;   /* and all after it */
+static enum vfs_op failed_op;
+
+static int
+fail_when_due(enum vfs_op op, const char *file)
+{
+    (void)file;
+    if (calls_left < 0 || calls_left-- > 0)
+        return 0;
+    failed_op = op;
+    calls_left = for_ever ? 0 : -1;
+    return vfs_error(op);
+}
+
+/* A second block, in the state that the first one left. */
+static int
+rename_all(rowlock_block *b, void *arg, rowlock_error *err)
+{
+    rowlock_query q = ROWLOCK_QUERY_INIT;
+    const rowlock_pair slug = {"slug", rowlock_text("second")};
+    (void)arg;
+    q.table = "term";
+    return rowlock_update_where(b, &q, &slug, 1, NULL, err);
+}
+
+struct tried {
+    int opened, first, second;
+    rowlock_error err; /* of the last that failed */
+};
+
+static struct {
+    int opened, first, second;
+} failures;
+
+/* What a short life does: open, two blocks, close; each may fail. */
+static rowlock_db *
+live(struct tried *t)
+{
+    rowlock_db *db = NULL;
+    int committed = 0;
+    *t = (struct tried){1, 1, 1, {0}};
+    t->opened = rowlock_open(path.text, NULL, &db, &t->err) != 0;
+    if (!t->opened) {
+        t->first = rowlock_atomic(db, everything, &committed, &t->err);
+        t->second = rowlock_atomic(db, rename_all, NULL, &t->err);
+    }
+    return db;
+}
+
+/* What the two blocks leave, when they said 0 and when not: never a part. */
+static void
+check_state(const struct tried *t, long n)
+{
+    const char *wanted = !t->first && !t->second ? "1 second 60"
+                         : !t->first             ? "1 renamed 60"
+                                                 : "0 - -";
+    char text[80];
+    snprintf(text, sizeof text, "%s", plain_text());
+    if (strcmp(text, wanted) != 0)
+        fail_msg("call %ld (%s): there is \"%s\" where \"%s\" should be", n,
+                 vfs_op_name(failed_op), text, wanted);
+    assert_int_equal(number("SELECT count(*) FROM pragma_integrity_check "
+                            "WHERE integrity_check <> 'ok'"),
+                     0);
+}
+
+static void
+check_no_locks(void)
+{
+    rowlock_locks *locks;
+    rowlock_lock_info *list;
+    size_t n;
+    assert_int_equal(rowlock_locks_open(path.text, NULL, &locks, NULL), 0);
+    assert_int_equal(rowlock_locks_list(locks, &list, &n, NULL), 0);
+    assert_int_equal(n, 0);
+    rowlock_locks_list_free(list);
+    rowlock_locks_close(locks);
+}
+
+/* Answers whether nothing failed, since all calls are behind. */
+static bool
+fail_at(long n)
+{
+    struct tried t;
+    rowlock_error err;
+    run_plain("DELETE FROM term");
+    calls_left = n;
+    rowlock_db *db = live(&t);
+    bool over = for_ever ? calls_left > 0 : calls_left >= 0;
+    calls_left = -1;
+    if (t.opened || t.first || t.second) {
+        assert_string_not_equal(t.err.message, "");
+        assert_string_not_equal(t.err.sqlstate, "00000");
+    }
+    failures.opened += t.opened;
+    failures.first += t.first && !t.opened;
+    failures.second += t.second && !t.opened;
+    check_no_locks();
+    check_state(&t, n);
+    if (db) { /* it goes on */
+        int rc = rowlock_atomic(db, rename_all, NULL, &err);
+        if (rc)
+            fail_msg("call %ld (%s): the session does not go on: %s: %s", n,
+                     vfs_op_name(failed_op), err.message, err.detail);
+    }
+    rowlock_close(db);
+    return over;
+}
+
+static void
+fail_each(bool from_then_on)
+{
+    long n = 0;
+    rowlock_close(start());
+    for_ever = from_then_on;
+    memset(&failures, 0, sizeof failures);
+    calls_left = -1;
+    vfs_watch(fail_when_due);
+    while (!fail_at(n))
+        n++;
+    vfs_watch(NULL);
+    print_message("%ld calls: %d times it could not open, %d and %d times the "
+                  "first and second block failed\n",
+                  n, failures.opened, failures.first, failures.second);
+    assert_in_range(n, 50, 5000);
+    assert_in_range(failures.opened, 1, n);
+    assert_in_range(failures.first, 5, n);
+    assert_in_range(failures.second, 5, n);
+    folder_done(&folder);
+}
+
+static void
+test_io__that_fails_once_at_any_call_leaves_all_or_nothing(void **state)
+{
+    (void)state;
+    fail_each(false);
+}
+
+static void
+test_io__that_fails_from_any_call_on_leaves_all_or_nothing(void **state)
+{
+    (void)state;
+    fail_each(true);
 }
 
 /* ---- cancel ---- */
@@ -319,6 +487,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             test_no_memory__at_any_allocation_leaves_nothing_half_done),
+        cmocka_unit_test(
+            test_io__that_fails_once_at_any_call_leaves_all_or_nothing),
+        cmocka_unit_test(
+            test_io__that_fails_from_any_call_on_leaves_all_or_nothing),
         cmocka_unit_test(
             test_cancel__ends_one_call_and_leaves_the_session_usable),
         cmocka_unit_test(test_cancel__ends_the_pause_between_two_tries),
