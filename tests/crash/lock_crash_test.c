@@ -70,6 +70,14 @@ fill_a_segment(rowlock_locks *s)
         take_mode(s, key, ROWLOCK_UPDATE, 0);
 }
 
+/* The table is full but for a few when it comes: growth is among these. */
+static void
+take_a_few(rowlock_locks *s)
+{
+    for (int64_t key = 100; key < 108; key++)
+        take_mode(s, key, ROWLOCK_UPDATE, 0);
+}
+
 /* Somebody else's death, before: who comes next has to bury it. */
 static void
 hold_much_and_die(void *arg)
@@ -88,6 +96,13 @@ static void
 bury_nothing(rowlock_locks *s)
 {
     (void)s; /* opening has done it */
+}
+
+/* Long loops of stores that are all alike are sampled, but for `make soak`. */
+static long
+every(long n)
+{
+    return soak(1) > 1 ? 1 : n;
 }
 
 struct scenario {
@@ -203,10 +218,40 @@ test_crash__while_burying_another(void **state)
 }
 
 static void
+test_crash__while_the_table_is_filled(void **state)
+{
+    (void)state;
+    sweep((struct scenario){
+        .act = fill_a_segment, .first = 1, .step = every(997)});
+}
+
+/* In a new file each time, since a table stays as large as it grew. */
+static void
 test_crash__while_the_table_grows(void **state)
 {
     (void)state;
-    sweep((struct scenario){.act = fill_a_segment, .first = 1, .step = 997});
+    struct scenario scenario = {.act = take_a_few};
+    char path[1100];
+    snprintf(path, sizeof path, "%s-rowlock", database);
+    bool done = false;
+    for (scenario.die_after = 1; !done; scenario.die_after++) {
+        struct child c;
+        unlink(path);
+        rowlock_locks *mine = open_session();
+        /* all but index 0 and four; one is the table's own */
+        for (int64_t key = 1000; key < 1000 + RLK_SEGMENT - 6; key++)
+            check(take(mine, key, 0) == 0);
+        child_start(&c, act_and_die, &scenario);
+        done = WIFEXITED(child_wait(&c));
+        rowlock_locks *other = open_session();
+        take_a_few(other);
+        check(held(other, 107) == ROWLOCK_UPDATE);
+        check(mine->table.h->capacity > RLK_SEGMENT);
+        rowlock_locks_close(other);
+        check_table(mine, RLK_SEGMENT - 5);
+        rowlock_locks_close(mine);
+    }
+    assert_in_range(scenario.die_after, 100, 1000);
 }
 
 /* ---- a fresh file: nobody else is there ---- */
@@ -225,7 +270,7 @@ test_crash__while_making_the_table(void **state)
     char path[1100];
     snprintf(path, sizeof path, "%s-rowlock", database);
     bool done = false;
-    for (long k = 1; !done; k += k < 30 ? 1 : 131) {
+    for (long k = 1; !done; k += k < 30 ? 1 : every(131)) {
         struct child c;
         unlink(path);
         scenario.die_after = k;
@@ -281,11 +326,28 @@ hold_then_die_in_release(rowlock_locks *s)
     rowlock_locks_release_to(s, 0);
 }
 
+/* The waiter gets a lock that was strengthened, and of which something stays.
+ */
 static void
-test_crash__while_handing_over_the_waiter_is_granted_all_the_same(void **state)
+hold_then_die_in_going_back(rowlock_locks *s)
 {
-    (void)state;
-    struct scenario scenario = {.act = hold_then_die_in_release};
+    take_mode(s, 4, ROWLOCK_SHARE, 0);
+    size_t mark = rowlock_locks_mark(s);
+    take_mode(s, 4, ROWLOCK_NO_KEY_UPDATE, 0);
+    take_mode(s, 4, ROWLOCK_UPDATE, 0);
+    take_mode(s, 3, ROWLOCK_UPDATE, 0);
+    parent_tell("held");
+    parent_expect("release");
+    writes_left = release_dies_after;
+    rowlock_locks_release_to(s, mark);
+    rowlock_locks_close(s);
+    _exit(0);
+}
+
+static void
+hand_over(void (*act)(rowlock_locks *s))
+{
+    struct scenario scenario = {.act = act};
     rowlock_locks *mine = open_session();
     release_dies_after = 1;
     while (!hand_over_and_die(&scenario)) {
@@ -296,6 +358,68 @@ test_crash__while_handing_over_the_waiter_is_granted_all_the_same(void **state)
     }
     assert_in_range(release_dies_after, 10, 1000);
     rowlock_locks_close(mine);
+}
+
+static void
+test_crash__while_handing_over_the_waiter_is_granted_all_the_same(void **state)
+{
+    (void)state;
+    hand_over(hold_then_die_in_release);
+}
+
+static void
+test_crash__while_going_back_to_a_savepoint_the_waiter_is_granted(void **state)
+{
+    (void)state;
+    hand_over(hold_then_die_in_going_back);
+}
+
+/* ---- a waiter that dies as it is granted ---- */
+
+static long waiter_dies_after;
+
+static void
+wait_and_die(void *arg)
+{
+    (void)arg;
+    rowlock_locks *s = open_session();
+    parent_tell("waiting");
+    writes_left = waiter_dies_after;
+    take_mode(s, 3, ROWLOCK_UPDATE, 0);
+    rowlock_locks_close(s);
+}
+
+/* Two wait; the first dies at its k-th store, in the queue, as it looks around
+ * or as it is granted; then the lock goes back. */
+static bool
+die_in_the_queue(void)
+{
+    struct child first, second;
+    rowlock_locks *holder = open_session();
+    check(take_mode(holder, 3, ROWLOCK_UPDATE, 0) == 0);
+    child_start(&first, wait_and_die, NULL);
+    child_expect(&first, "waiting");
+    child_start(&second, wait_for_three, NULL);
+    child_expect(&second, "waiting");
+    child_wait_asleep(&second);
+    rowlock_locks_release_to(holder, 0);
+    int status = child_wait(&first);
+    child_expect(&second, "granted");
+    child_end(&second);
+    rowlock_locks_close(open_session()); /* buries what nobody waited for */
+    check_table(holder, 0);
+    rowlock_locks_close(holder);
+    return WIFEXITED(status);
+}
+
+static void
+test_crash__of_a_waiter_lets_the_next_one_in(void **state)
+{
+    (void)state;
+    waiter_dies_after = 1;
+    while (!die_in_the_queue())
+        waiter_dies_after++;
+    assert_in_range(waiter_dies_after, 30, 1000);
 }
 
 /* ---- stopped, not dead, inside the latch ---- */
@@ -370,7 +494,8 @@ static void
 test_crash__in_the_middle_of_a_rebuild(void **state)
 {
     (void)state;
-    sweep((struct scenario){.act = rebuild_and_die, .first = 1, .step = 61});
+    sweep((struct scenario){
+        .act = rebuild_and_die, .first = 1, .step = every(61)});
 }
 
 /* One dies inside the latch, so whoever comes next takes it over and makes the
@@ -395,7 +520,7 @@ test_crash__in_the_rebuild_that_another_death_made_necessary(void **state)
     sweep((struct scenario){.act = bury_nothing,
                             .before = die_in_the_latch,
                             .first = 1,
-                            .step = 61});
+                            .step = every(61)});
 }
 
 int
@@ -406,9 +531,12 @@ main(void)
         TEST(test_crash__while_being_refused),
         TEST(test_crash__while_waiting_and_leaving_the_queue),
         TEST(test_crash__while_burying_another),
+        TEST(test_crash__while_the_table_is_filled),
         TEST(test_crash__while_the_table_grows),
         TEST(test_crash__while_making_the_table),
         TEST(test_crash__while_handing_over_the_waiter_is_granted_all_the_same),
+        TEST(test_crash__while_going_back_to_a_savepoint_the_waiter_is_granted),
+        TEST(test_crash__of_a_waiter_lets_the_next_one_in),
         TEST(test_stop__inside_the_latch_is_told_to_who_cannot_wait),
         TEST(test_crash__in_the_middle_of_a_rebuild),
         TEST(test_crash__in_the_rebuild_that_another_death_made_necessary),
