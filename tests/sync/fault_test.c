@@ -174,7 +174,7 @@ test_no_memory__at_any_allocation_of_a_run_counts_what_is_there(void **state)
     print_message("%ld allocations, %ld of them failed, %ld without harm\n", n,
                   tried, harmless);
     assert_in_range(n, 80, 100000);
-    assert_in_range(harmless, 0, tried / 10);
+    assert_in_range(harmless, 0, tried / 2); /* nobody looks ahead then */
 }
 
 /* ---- */
