@@ -158,6 +158,14 @@ number(struct statement *st)
     return v.u.i;
 }
 
+/* Nothing is left of the statement, and all of it was understood. */
+static bool
+is_whole(struct statement *st)
+{
+    st->wrong |= now(st)->kind != END;
+    return !st->wrong;
+}
+
 /* ---- clauses ---- */
 
 static enum rowlock_op
@@ -356,7 +364,7 @@ fetch(struct job *j, bool locks, rowlock_error *err)
     struct statement *st = j->st;
     const char *table = name(st);
     query(st, table, locks, &q);
-    if (st->wrong)
+    if (!is_whole(st))
         return 0;
     TRY(rowlock_query_all(j->block, &q, &rows, err));
     if (rowlock_rows_count(rows) == 0)
@@ -374,7 +382,7 @@ set(struct job *j, rowlock_error *err)
     int n = pairs(j->st, ",", p);
     if (!j->st->s->record)
         j->st->wrong = true;
-    for (int i = 0; i < n && !j->st->wrong; i++)
+    for (int i = 0; i < n && is_whole(j->st); i++)
         TRY(rowlock_record_set(j->st->s->record, p[i].column, p[i].value, err));
     return 0;
 }
@@ -386,7 +394,7 @@ create(struct job *j, rowlock_error *err)
     rowlock_record *r = NULL;
     const char *table = name(j->st);
     int n = pairs(j->st, ",", p);
-    if (j->st->wrong)
+    if (!is_whole(j->st))
         return 0;
     TRY(rowlock_record_create(j->block, table, p, (size_t)n, &r, err));
     hold(j->st, r, table);
@@ -404,7 +412,7 @@ update(struct job *j, rowlock_error *err)
     int n = pairs(j->st, ",", p);
     query(j->st, table, false, &q);
     q.wait_ms = policy(j->st);
-    if (j->st->wrong)
+    if (!is_whole(j->st))
         return 0;
     TRY(rowlock_update_where(j->block, &q, p, (size_t)n, &changed, err));
     spec_say(j->st->s, "  %lld changed\n", (long long)changed);
@@ -419,7 +427,7 @@ remove_where(struct job *j, rowlock_error *err)
     const char *table = name(j->st);
     query(j->st, table, false, &q);
     q.wait_ms = policy(j->st);
-    if (j->st->wrong)
+    if (!is_whole(j->st))
         return 0;
     TRY(rowlock_delete_where(j->block, &q, &removed, err));
     spec_say(j->st->s, "  %lld removed\n", (long long)removed);
@@ -449,7 +457,7 @@ upsert(struct job *j, rowlock_error *err)
     u.n_updating = (size_t)pairs(st, ",", updating);
     u.updating = updating;
     u.wait_ms = policy(st);
-    if (st->wrong)
+    if (!is_whole(st))
         return 0;
     TRY(rowlock_update_or_create(j->block, &u, &r, &outcome, err));
     spec_say(st->s, "  %s\n", outcomes[outcome]);
@@ -473,7 +481,7 @@ sql(struct job *j, rowlock_error *err)
     const char *from = now(st)->from;
     const char *text = keep(st, from, (size_t)(st->tokens[st->n].from - from));
     st->at = st->n;
-    if (st->wrong)
+    if (!is_whole(st))
         return 0;
     TRY(rowlock_sql(j->block, text, NULL, 0, &rows, err));
     for (size_t i = 0; i < rowlock_rows_count(rows); i++)
@@ -486,14 +494,14 @@ save(struct job *j, rowlock_error *err)
 {
     if (!j->st->s->record)
         j->st->wrong = true;
-    return j->st->wrong ? 0 : rowlock_record_save(j->st->s->record, err);
+    return !is_whole(j->st) ? 0 : rowlock_record_save(j->st->s->record, err);
 }
 
 static int delete (struct job *j, rowlock_error *err)
 {
     if (!j->st->s->record)
         j->st->wrong = true;
-    return j->st->wrong ? 0 : rowlock_record_delete(j->st->s->record, err);
+    return !is_whole(j->st) ? 0 : rowlock_record_delete(j->st->s->record, err);
 }
 
 /* What works on data; the others work on blocks. */
