@@ -114,7 +114,8 @@ examine_table(struct examination *e, rowlock_error *err)
         print(&finding, e);
     }
     RLK_TRY(rlk_check_table(&check, &fits, err));
-    return fits && !e->target.is_new
+    return fits && !e->target.is_new &&
+                   !rlk_front_is_server(e->d->database.text)
                ? rlk_doctor_target(&e->doctor, &e->table, err)
                : 0;
 }
@@ -128,6 +129,10 @@ examine_database(struct examination *e, bool fixed, rowlock_error *err)
                                "it, in WAL mode",
                                "", ""};
     const char **path = &e->doctor.path;
+    if (rlk_front_is_server(e->d->database.text)) {
+        *path = e->d->shown_database;
+        return 0; /* what can be wrong with a file is not with a server */
+    }
     RLK_TRY(rlk_front_path(e->d->database.text, path, err));
     if (access(*path, F_OK) && e->d->create_table) {
         print(&made, e);

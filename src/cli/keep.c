@@ -4,8 +4,7 @@
 #include "cli/keep.h"
 
 #include "cli/speak.h"
-#include "db/create.h"
-#include "front/front.h"
+#include "front/target.h"
 #include "record/record.h"
 
 static int
@@ -14,12 +13,10 @@ make_table(const struct rlk_definition *d, rowlock_error *err)
     struct rlk_new_column columns[RLK_HISTORY_COLUMNS];
     const struct rlk_new_table table = {RLK_HISTORY_TABLE, columns,
                                         RLK_HISTORY_COLUMNS, NULL, 0};
-    const char *path;
     for (size_t i = 0; i < RLK_HISTORY_COLUMNS; i++)
         columns[i] = (struct rlk_new_column){rlk_history_columns[i].name,
                                              rlk_history_columns[i].type};
-    RLK_TRY(rlk_front_path(d->database.text, &path, err));
-    return rlk_sqlite_create(path, &table, err);
+    return rlk_front_create(d->database.text, &table, NULL, err);
 }
 
 static void

@@ -83,7 +83,9 @@ print_next(const struct rlk_summary *s)
     if (r->conflicts)
         printf("  ^ mend the records, or see on_disagree in "
                "docs/definition.md\n");
-    if (r->deferred)
+    if (r->deferred && strstr(database, "://"))
+        printf("  ~ the next run writes them\n");
+    else if (r->deferred)
         print_with("  ~ the next run writes them; who holds them: rowlock "
                    "locks ",
                    database);

@@ -51,32 +51,22 @@ create(const struct rlk_definition *d, char **ret_sql, rowlock_error *err)
 {
     struct rlk_arena arena = {0};
     struct rlk_new_table table;
-    const char *path;
-    RLK_TRY(rlk_front_path(d->database.text, &path, err));
     int rc = rlk_target_describe(d, &arena, &table, err);
     if (!rc)
-        rc = ret_sql ? rlk_sqlite_create_look(path, &table, ret_sql, err)
-                     : rlk_sqlite_create(path, &table, err);
+        rc = rlk_front_create(d->database.text, &table, ret_sql, err);
     rlk_arena_done(&arena);
     return rc;
 }
 
 /* Held by an owner of its own, since the session's locks end with each block.
- * The rows of rowlock_runs have integer keys, and their locks other names. */
+ */
 static int
 take_run(struct rlk_target *t, const struct rlk_definition *d,
          rowlock_error *err)
 {
-    const char *path;
     rowlock_error inner = {0};
-    rowlock_value name = rowlock_text(d->name.text);
-    const rowlock_name lock = {ROWLOCK_RECORD, "rowlock_runs", NULL, &name, 1};
-    rowlock_locks_options o = ROWLOCK_LOCKS_OPTIONS_INIT;
-    o.label = t->label;
-    RLK_TRY(rlk_front_path(d->database.text, &path, err));
-    RLK_TRY(rowlock_locks_open(path, &o, &t->run, err));
-    int rc = rowlock_locks_take(t->run, &lock, ROWLOCK_UPDATE, ROWLOCK_NOWAIT,
-                                &inner);
+    int rc = rlk_front_claim(d->database.text, t->label, d->name.text, &t->run,
+                             &inner);
     t->running = rc == ROWLOCK_NOT_AVAILABLE;
     if (t->running) {
         rlk_fail(err, ROWLOCK_NOT_AVAILABLE,
@@ -131,9 +121,8 @@ void
 rlk_target_close(struct rlk_target *t)
 {
     rowlock_close(t->db);
-    rowlock_locks_close(t->run);
+    rlk_front_unclaim(&t->run);
     t->db = NULL;
-    t->run = NULL;
 }
 
 void

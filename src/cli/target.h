@@ -8,16 +8,16 @@
 
 #include <stdbool.h>
 
-#include "db/create.h"
+#include "front/target.h"
 #include "rowlock/rowlock.h"
 #include "sync/definition.h"
 
 struct rlk_target {
-    rowlock_db *db;     /* NULL until it is open */
-    rowlock_locks *run; /* holds the definition's run lock */
-    bool running;       /* opening failed: another run has that lock */
-    bool unfit;         /* looks also at what a run would be refused in */
-    bool is_new;        /* looked at: the table is not there yet */
+    rowlock_db *db;       /* NULL until it is open */
+    struct rlk_claim run; /* that the definition runs once at a time */
+    bool running;         /* opening failed: another run has that lock */
+    bool unfit;           /* looks also at what a run would be refused in */
+    bool is_new;          /* looked at: the table is not there yet */
     char label[32];
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
     void *arg;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Making a SQLite database and a table: for the quick start of an import, and
- * for the history of its runs. The record API writes no DDL; this is done
- * beside it. */
+ * Making a database and a table: for the quick start of an import, and for the
+ * history of its runs. The record API writes no DDL; this is done beside it. */
 #ifndef RLK_DB_CREATE_H
 #define RLK_DB_CREATE_H
 
@@ -45,5 +44,17 @@ void rlk_sqlite_add_index_sql(struct rlk_buf *buf,
  * Errors as above. */
 int rlk_sqlite_create_look(const char *path, const struct rlk_new_table *t,
                            char **ret, rowlock_error *err);
+
+/* Both on PostgreSQL, in an existing database: ret_sql is NULL to make it, else
+ * only looks; the SQL makes it for one session. Errors: 08006, 58030. */
+int rlk_postgres_create(const char *url, const struct rlk_new_table *t,
+                        char **ret_sql, rowlock_error *err);
+
+/* A claim of a name that lasts as long as its connection. Errors: 55P03 (the
+ * detail says who has it), 08006, 58030. */
+struct rlk_pg_claim;
+int rlk_postgres_claim(const char *url, const char *label, const char *name,
+                       struct rlk_pg_claim **ret, rowlock_error *err);
+void rlk_postgres_unclaim(struct rlk_pg_claim *c); /* NULL allowed */
 
 #endif

@@ -12,9 +12,12 @@
  * Errors: 0A000 for other engines, ROWLOCK_MISUSE when it is empty. */
 int rlk_front_path(const char *url, const char **ret, rowlock_error *err);
 
+/* Is it the URL of a server that has a driver, and not a path? */
+bool rlk_front_is_server(const char *url);
+
 struct rlk_look {
-    const char *schema; /* SQL that makes a database in memory, which is looked
-                           at in place of url's; or NULL */
+    const char *schema; /* SQL that makes what is looked at as if it were there:
+                           of rlk_front_create(); or NULL */
     bool unfit;         /* also a database that rowlock_open() refuses for its
                            journal mode */
 };

@@ -81,6 +81,13 @@ rlk_front_path(const char *url, const char **ret, rowlock_error *err)
     return 0;
 }
 
+bool
+rlk_front_is_server(const char *url)
+{
+    size_t server = server_of(url, scheme_length(url));
+    return server < SERVERS && servers[server].driver;
+}
+
 /* A server's driver gets the whole URL, SQLite's the path. */
 static int
 choose(const char *url, const struct rlk_driver **ret, const char **ret_target,

@@ -299,21 +299,63 @@ shown(const char *as_said, const struct rlk_said *said)
     return as_said ? as_said : said->text;
 }
 
+static bool
+is_server(const char *database)
+{
+    return strncmp(database, "postgresql://", 13) == 0 ||
+           strncmp(database, "postgres://", 11) == 0;
+}
+
+/* What is shown of a server's URL: no user, no password, no parameters. */
+static int
+hide_password(struct rlk_reading *r)
+{
+    const char *text = r->d->database.text;
+    const char *host = strstr(text, "://") + 3;
+    const char *end = host + strcspn(host, "?");
+    for (const char *at = host; at < end; at++)
+        if (*at == '@')
+            host = at + 1;
+    if (r->d->shown_database)
+        return 0; /* with ${...}, as it is written */
+    size_t scheme = (size_t)(strstr(text, "://") + 3 - text);
+    char *shown =
+        rlk_arena_alloc(&r->d->arena, scheme + (size_t)(end - host) + 1, 1);
+    if (!shown)
+        return rlk_out_of_memory(r->err);
+    memcpy(shown, text, scheme);
+    memcpy(shown + scheme, host, (size_t)(end - host));
+    shown[scheme + (size_t)(end - host)] = 0;
+    r->d->shown_database = shown;
+    return 0;
+}
+
+static int
+refuse_database(struct rlk_reading *r)
+{
+    const struct rlk_said *database = &r->d->database;
+    rlk_yaml_fail(r->d->path, database->at, r->err,
+                  "a database is a path, sqlite:PATH or postgresql://..., not "
+                  "'%.60s'",
+                  shown(r->d->shown_database, database));
+    if (strncmp(database->text, "sqlite://", 9) == 0)
+        rlk_hint(r->err, "Leave the slashes out: sqlite:PATH.");
+    return ROWLOCK_BAD_VALUE;
+}
+
 static int
 resolve_paths(struct rlk_reading *r)
 {
     struct rlk_said *database = &r->d->database, *url = &r->d->url;
     bool named = strncmp(database->text, "sqlite:", 7) == 0;
     const char *path = database->text + (named ? 7 : 0);
-    if (strstr(database->text, "://") || !path[0]) {
-        rlk_yaml_fail(r->d->path, database->at, r->err,
-                      "a database is a path or sqlite:PATH, not '%.60s'",
-                      shown(r->d->shown_database, database));
-        if (strncmp(database->text, "sqlite://", 9) == 0)
-            rlk_hint(r->err, "Leave the slashes out: sqlite:PATH.");
-        return ROWLOCK_BAD_VALUE;
-    }
-    RLK_TRY(rlk_read_path(r, named ? "sqlite:" : "", path, &database->text));
+    if (is_server(database->text))
+        RLK_TRY(hide_password(r));
+    else if (strstr(database->text, "://") || !path[0])
+        return refuse_database(r);
+    else
+        RLK_TRY(
+            rlk_read_path(r, named ? "sqlite:" : "", path, &database->text));
     if (rlk_url_is_http(url->text))
         return 0;
     if (strstr(url->text, "://"))

@@ -93,11 +93,13 @@ struct rlk_definition {
     char hash[33]; /* XXH3 of the file's bytes: not of what ${...} stands for */
     struct rlk_said name;
     struct rlk_said database; /* a path or sqlite:PATH; made absolute or
-                                 relative to the working directory */
+                                 relative to the working directory; or a
+                                 server's URL */
     struct rlk_said table;
     bool create_table;
     struct rlk_said url; /* or a path, as database */
-    /* As said, where ${...} stands for something; else NULL. */
+    /* As said, where ${...} stands for something; of a server's URL what is no
+     * secret; else NULL. */
     const char *shown_url, *shown_database;
     struct rlk_said_auth said_auth;
     struct rlk_said ca, timeout;

@@ -134,8 +134,9 @@ class Targets(BadTest):
         self.refused("doctor")
 
     def test_server_database(self):
-        self.define(target="{database: 'postgresql://x/y', table: t}")
-        self.refused("t.yaml:2:20: a database is a path or sqlite:PATH", status=2)
+        self.define(target="{database: 'mysql://x/y', table: t}")
+        self.refused("t.yaml:2:20: a database is a path, sqlite:PATH or "
+                     "postgresql://...", status=2)
 
     def test_missing_folder(self):
         self.define(target="{database: no/t.db, table: t, create_table: true}")

@@ -342,9 +342,9 @@ see_to_importers(struct child c[PROCESSES], int *lives)
     for (int i = WORKERS; i < PROCESSES; i++)
         if (!process_lives(c[i].pid)) {
             int status = child_wait(&c[i]);
-            /* 0: all done; 4: a record was held too long; all else is wrong */
+            /* 0: all done; 5: a record was held too long; all else is wrong */
             check(WIFEXITED(status));
-            if (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 4)
+            if (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 5)
                 support_fail("an import ended with %d", WEXITSTATUS(status));
             count(&board->imports);
             start(&c[i], i, lives);

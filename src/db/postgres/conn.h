@@ -248,6 +248,7 @@ struct rlk_pg {
     PGconn *db;
     pid_t pid;         /* whose it is */
     char *url, *label; /* url may hold a password: it is never shown */
+    char *schema;      /* SQL for each new session, or NULL */
     char where[160];   /* "app at db.example.com:5432", for messages */
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
     void *on_wait_arg;
@@ -272,6 +273,9 @@ rlk_pg_of(struct rlk_conn *conn)
     return (struct rlk_pg *)conn;
 }
 
+/* ROWLOCK_MISUSE for a URL that libpq cannot read. */
+int rlk_pg_check_url(const struct rlk_libpq *pq, const char *url,
+                     rowlock_error *err);
 /* A connection, open or not: the caller's. */
 PGconn *rlk_pg_dial(const struct rlk_libpq *pq, const char *url,
                     const char *label);

@@ -25,8 +25,9 @@ static const char settings[] =
 /* ---- messages ---- */
 
 /* What libpq says of a URL that it cannot read may repeat the password. */
-static int
-check_url(const struct rlk_libpq *pq, const char *url, rowlock_error *err)
+int
+rlk_pg_check_url(const struct rlk_libpq *pq, const char *url,
+                 rowlock_error *err)
 {
     char *why = NULL;
     PQconninfoOption *options = pq->PQconninfoParse(url, &why);
@@ -138,6 +139,18 @@ choose_driver(struct rlk_pg *c, rowlock_error *err)
     return 0;
 }
 
+/* Tables that are looked at as if they were there; gone with the session. */
+static int
+make_schema(struct rlk_pg *c, rowlock_error *err)
+{
+    PGresult *r = c->pq->PQexec(c->db, c->schema);
+    int rc = c->pq->PQresultStatus(r) == PGRES_COMMAND_OK
+                 ? 0
+                 : rlk_pg_fail(c, r, err);
+    c->pq->PQclear(r);
+    return rc;
+}
+
 static int
 connect_once(struct rlk_pg *c, rowlock_error *err)
 {
@@ -153,6 +166,8 @@ connect_once(struct rlk_pg *c, rowlock_error *err)
     c->wait_ms = ROWLOCK_WAIT;
     RLK_TRY(check_server(c, err));
     RLK_TRY(rlk_pg_do(c, settings, err));
+    if (c->schema)
+        RLK_TRY(make_schema(c, err));
     if (c->look_only)
         RLK_TRY(rlk_pg_do(c, "SET default_transaction_read_only = on", err));
     return choose_driver(c, err);
@@ -207,6 +222,7 @@ close_connection(struct rlk_conn *conn)
     rlk_pg_held_done(&c->held);
     rlk_free(c->tx.levels);
     rlk_free(c->url);
+    rlk_free(c->schema);
     rlk_free(c->label);
     rlk_free(c);
 }
@@ -223,7 +239,10 @@ fill(struct rlk_pg *c, const struct rlk_open *o, rowlock_error *err)
         return rlk_fail_errno(err, ROWLOCK_IO, "cannot make an eventfd");
     c->url = rlk_strdup(o->target);
     c->label = rlk_strdup(o->label ? o->label : "");
-    return c->url && c->label ? 0 : rlk_out_of_memory(err);
+    c->schema = o->schema ? rlk_strdup(o->schema) : NULL;
+    return c->url && c->label && !c->schema == !o->schema
+               ? 0
+               : rlk_out_of_memory(err);
 }
 
 static int
@@ -232,7 +251,7 @@ open_connection(const struct rlk_open *o, struct rlk_conn **ret,
 {
     const struct rlk_libpq *pq;
     RLK_TRY(rlk_libpq_load(&pq, err));
-    RLK_TRY(check_url(pq, o->target, err));
+    RLK_TRY(rlk_pg_check_url(pq, o->target, err));
     struct rlk_pg *c = rlk_calloc(1, sizeof *c);
     if (!c)
         return rlk_out_of_memory(err);

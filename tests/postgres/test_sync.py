@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: MIT
+"""rowlock sync on PostgreSQL: the same definition with another URL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "servers"), str(TESTS / "cli")]
+
+from harness import LIMIT, Program
+from postgres import Postgres
+
+ROWLOCK = os.environ["ROWLOCK"]
+RECORDS = 600
+DEFINITION = """sync: terms
+target: {database: "%s", table: term%s}
+source: {url: s.ndjson}
+match: [remote_id, slug]
+locks: {wait: 200ms, total: 1s}
+fields:
+  remote_id: {from: /id, strip: true}
+  slug: {from: /slug, mode: create_only}
+  name: /name
+  rank: {from: /rank, type: integer}
+  live: {value: true, type: boolean, mode: create_only}
+  seen: {value: now, type: timestamp, on: change}
+"""
+
+
+class Sync(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Postgres()
+        cls.addClassCleanup(cls.server.stop)
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="rowlock-test-")
+        self.addCleanup(folder.cleanup)
+        self.top = Path(folder.name)
+        self.server.run("SET client_min_messages = warning; DROP SCHEMA public CASCADE; "
+                        "CREATE SCHEMA public")
+        self.define()
+        self.source(RECORDS)
+
+    def define(self, more=", create_table: true", url=None, text=DEFINITION, name="d.yml"):
+        (self.top / name).write_text(text % (url or self.server.url, more))
+
+    def source(self, n, name="Name"):
+        (self.top / "s.ndjson").write_text("".join(
+            json.dumps({"id": f" r{i} ", "slug": f"s{i}", "name": f"{name} {i}", "rank": i}) + "\n"
+            for i in range(n)))
+
+    def rowlock(self, *words, status=0):
+        done = subprocess.run([ROWLOCK, *words], cwd=self.top, text=True, timeout=LIMIT,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, status, f"out: {done.stdout[-500:]}\nerr: {done.stderr}")
+        return done
+
+    def sync(self, *words, status=0, definition="d.yml"):
+        """The last line of --json: the counts."""
+        out = self.rowlock("sync", "--json", *words, definition, status=status).stdout
+        return json.loads(out.splitlines()[-1])
+
+    def query(self, sql):
+        done = subprocess.run([self.server.programs / "psql", "-qtA", "-d", self.server.url, "-c",
+                               sql], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                              timeout=LIMIT, check=True)
+        return done.stdout.strip()
+
+    def start(self, *words):
+        program = Program(ROWLOCK, *words, cwd=self.top)
+        self.addCleanup(program.kill)
+        return program
+
+    def holder(self, sql):
+        """A transaction that stays open: what psql has done so far."""
+        psql = Program(self.server.programs / "psql", "-qtA", "-d", self.server.url)
+        self.addCleanup(psql.kill)
+        psql.tell(f"BEGIN; {sql}; SELECT 'done so far';")
+        psql.wait_for_out("done so far")
+        return psql
+
+    def counts(self, told):
+        return {name: told[name] for name in ("created", "updated", "unchanged", "conflicts",
+                                              "deferred", "rejected") if told[name]}
+
+    # ---- what comes of it ----
+
+    def test_created_unchanged_updated(self):
+        self.assertEqual(self.counts(self.sync()), {"created": RECORDS})
+        self.assertEqual(self.counts(self.sync()), {"unchanged": RECORDS})
+        self.query("UPDATE term SET name = 'mine' WHERE rank < 10")
+        self.assertEqual(self.counts(self.sync()), {"updated": 10, "unchanged": RECORDS - 10})
+        self.assertEqual(self.query("SELECT remote_id, slug, name, rank, live FROM term "
+                                    "WHERE rank = 7"), "r7|s7|Name 7|7|t")
+
+    def test_unchanged_records_are_not_written(self):
+        self.sync()
+        before = self.query("SELECT max(xmin::text::bigint), count(*) FROM term")
+        self.sync()
+        self.assertEqual(self.query("SELECT max(xmin::text::bigint), count(*) FROM term"), before)
+
+    def test_a_new_table_has_columns_and_unique_indexes(self):
+        self.sync()
+        columns = self.query("SELECT string_agg(column_name || ' ' || data_type, ', ' ORDER BY "
+                             "ordinal_position) FROM information_schema.columns WHERE table_name "
+                             "= 'term'")
+        self.assertEqual(columns, "id bigint, remote_id text, slug text, name text, rank bigint, "
+                                  "live boolean, seen timestamp with time zone")
+        self.assertEqual(self.query("SELECT count(*) FROM pg_index WHERE indrelid = "
+                                    "'term'::regclass AND indisunique"), "3")
+
+    def test_a_table_that_is_there_is_taken_as_it_is(self):
+        self.query("CREATE TABLE term (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+                   "remote_id varchar(20) UNIQUE, slug varchar(20) UNIQUE, name varchar(6), "
+                   "rank smallint, live boolean NOT NULL, seen timestamptz)")
+        self.define("")
+        told = self.sync(status=6)
+        self.assertEqual(self.counts(told), {"created": 10, "rejected": RECORDS - 10})
+        self.assertEqual(self.query("SELECT count(*), max(length(name)) FROM term"), "10|6")
+
+    def test_a_dry_run_makes_and_locks_nothing(self):
+        done = self.rowlock("sync", "--dry-run", "d.yml", status=3)
+        self.assertIn("+ created", done.stdout)
+        self.assertEqual(self.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
+                         "0")
+        self.sync()
+        self.query("UPDATE term SET name = 'mine' WHERE rank = 7")
+        self.holder("LOCK TABLE term IN EXCLUSIVE MODE")
+        self.assertIn("mine", self.rowlock("sync", "--dry-run", "d.yml", status=3).stdout)
+
+    def test_a_local_record_without_remote_id_is_found_by_its_slug(self):
+        self.sync()
+        self.query("UPDATE term SET remote_id = NULL, name = 'local' WHERE rank = 3")
+        self.assertEqual(self.counts(self.sync()), {"updated": 1, "unchanged": RECORDS - 1})
+        self.assertEqual(self.query("SELECT remote_id FROM term WHERE rank = 3"), "r3")
+
+    def test_the_history_is_kept_and_shown(self):
+        self.sync()
+        self.sync()
+        runs = json.loads(self.rowlock("runs", self.server.url, "--json").stdout)
+        self.assertEqual([(run["status"], run["created"], run["unchanged"]) for run in runs],
+                         [("done", 0, RECORDS), ("done", RECORDS, 0)])
+
+    def test_doctor_says_that_all_is_well(self):
+        self.sync()
+        out = self.rowlock("doctor", "d.yml").stdout
+        self.assertIn("match key remote_id is unique", out)
+
+    # ---- others ----
+
+    def test_held_records_are_deferred_and_the_others_written(self):
+        self.sync()
+        self.source(RECORDS, "Nome")
+        self.holder("SELECT FROM term WHERE rank IN (5, 50, 500) FOR UPDATE")
+        told = self.sync(status=5)
+        self.assertEqual(self.counts(told), {"updated": RECORDS - 3, "deferred": 3})
+        self.assertEqual(self.query("SELECT string_agg(rank::text, ' ' ORDER BY rank) FROM term "
+                                    "WHERE name NOT LIKE 'Nome %'"), "5 50 500")
+
+    def test_a_record_that_is_given_back_in_time_is_written(self):
+        self.sync()
+        self.source(RECORDS, "Nome")
+        self.define(text=DEFINITION.replace("wait: 200ms, total: 1s", "wait: 50s, total: 50s"))
+        psql = self.holder("UPDATE term SET rank = 1000 WHERE rank = 5")
+        program = self.start("sync", "--json", "d.yml")
+        self.wait_until_blocked()
+        psql.tell("COMMIT;")
+        self.assertEqual(program.end(), 0, program.err)
+        self.assertEqual(self.query("SELECT name, rank FROM term WHERE slug = 's5'"), "Nome 5|5")
+
+    def wait_until_blocked(self):
+        """Until a session waits for another's lock, as the server says."""
+        self.query("DO $$ BEGIN FOR i IN 1..30000 LOOP "
+                   "IF EXISTS (SELECT FROM pg_locks WHERE NOT granted) THEN RETURN; END IF; "
+                   "PERFORM pg_sleep(0.001); END LOOP; RAISE 'nobody waits'; END $$")
+
+    def test_one_run_of_a_definition_at_a_time(self):
+        self.sync()
+        self.source(RECORDS, "Nome")
+        self.define(text=DEFINITION.replace("wait: 200ms, total: 1s", "wait: 50s, total: 50s"))
+        psql = self.holder("SELECT FROM term WHERE rank = 5 FOR UPDATE")
+        program = self.start("sync", "d.yml")
+        self.wait_until_blocked()
+        done = self.rowlock("sync", "d.yml", status=11)
+        self.assertIn("another run of 'terms' is under way", done.stderr)
+        self.assertRegex(done.stderr, r"process \d+ \(rowlock sync terms\)")
+        psql.tell("COMMIT;")
+        self.assertEqual(program.end(), 0, program.err)
+        self.sync()
+
+    def test_two_definitions_of_one_source_make_no_double(self):
+        self.query("CREATE TABLE term (id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, "
+                   "remote_id text, slug text, name text, rank bigint, live boolean, "
+                   "seen timestamptz); CREATE INDEX ON term (remote_id); "
+                   "CREATE INDEX ON term (slug)")
+        self.define("", text=DEFINITION.replace("sync: terms", "sync: others"), name="e.yml")
+        self.define("")
+        programs = [self.start("sync", "--json", name) for name in ("d.yml", "e.yml")]
+        told = []
+        for program in programs:
+            self.assertEqual(program.end(), 0, program.err)
+            told.append(json.loads(program.out.splitlines()[-1]))
+        self.assertEqual(sum(one["created"] for one in told), RECORDS)
+        self.assertEqual(self.query("SELECT count(*), count(DISTINCT remote_id), "
+                                    "count(DISTINCT slug) FROM term"), f"{RECORDS}|{RECORDS}|"
+                                                                       f"{RECORDS}")
+
+    # ---- what goes wrong ----
+
+    def blocked_run(self):
+        """One that has written some, and waits for the rest; and who holds it."""
+        self.sync()
+        self.source(RECORDS, "Nome")
+        self.define(text=DEFINITION.replace("wait: 200ms, total: 1s", "wait: 50s, total: 50s"))
+        psql = self.holder("SELECT FROM term WHERE rank = 5 FOR UPDATE")
+        program = self.start("sync", "--json", "d.yml")
+        self.wait_until_blocked()
+        return program, psql
+
+    def test_a_run_that_is_killed_leaves_whole_batches_and_no_lock(self):
+        program, psql = self.blocked_run()
+        program.kill()
+        psql.tell("COMMIT;")
+        self.assertEqual(self.counts(self.sync()), {"updated": 1, "unchanged": RECORDS - 1})
+        self.assertEqual(self.query("SELECT count(*) FROM term WHERE name LIKE 'Nome %'"),
+                         str(RECORDS))
+
+    def test_ctrl_c_reaches_the_server(self):
+        program, _ = self.blocked_run()
+        program.signal(signal.SIGINT)
+        self.assertEqual(program.end(), 128 + signal.SIGINT)
+        self.assertEqual(self.query("SELECT count(*) FROM pg_locks WHERE NOT granted"), "0")
+        self.assertIn("interrupted", program.err)
+
+    def test_a_server_that_is_stopped_in_the_middle_is_said_and_nothing_is_lost(self):
+        program, psql = self.blocked_run()
+        self.server.halt()
+        self.assertEqual(program.end(), 1, program.err)
+        self.assertIn("connection", program.err)
+        psql.kill()
+        self.server.start()
+        self.assertEqual(self.counts(self.sync()), {"updated": 1, "unchanged": RECORDS - 1})
+
+    def test_a_password_is_never_shown(self):
+        self.define(url=self.server.url.replace("rowlock@", "rowlock:hidden%21@"))
+        self.source(RECORDS)
+        everything = self.rowlock("sync", "d.yml")
+        seen = everything.stdout + everything.stderr
+        self.holder("SELECT FROM term WHERE rank = 5 FOR UPDATE")
+        self.source(RECORDS, "Nome")
+        deferred = self.rowlock("sync", "d.yml", status=5)
+        seen += deferred.stdout + deferred.stderr + self.rowlock("doctor", "d.yml").stdout
+        seen += self.query("SELECT rowlock_runs::text FROM rowlock_runs")
+        self.define(url="postgresql://rowlock:hidden%21@/nosuch?host=/nowhere")
+        away = self.rowlock("sync", "d.yml", status=1)
+        self.assertIn("cannot connect", away.stderr)
+        self.define(url="postgresql://rowlock:hidden%21@/x?nonsense=1")
+        self.assertNotIn("hidden", seen + away.stderr + self.rowlock("sync", "d.yml",
+                                                                     status=1).stderr)
+
+    def test_a_table_that_does_not_fit_is_said(self):
+        self.query("CREATE TABLE term (id bigint PRIMARY KEY, name point)")
+        self.define("")
+        done = self.rowlock("sync", "d.yml", status=2)
+        self.assertIn("remote_id", done.stderr)
+
+    def test_a_user_that_may_not_is_told(self):
+        self.query("CREATE ROLE reader LOGIN")
+        self.define(url=self.server.url.replace("rowlock@", "reader@"))
+        done = self.rowlock("sync", "d.yml", status=1)
+        self.assertIn("could not make the table", done.stderr)
+        self.query("GRANT USAGE ON SCHEMA public TO reader")
+        done = self.rowlock("sync", "d.yml", status=1)
+        self.assertIn("permission denied", done.stderr)
+        self.assertIn("hint: ", done.stderr)
+
+    def test_another_servers_url_is_refused(self):
+        self.define(url="mysql://h/d")
+        done = self.rowlock("sync", "d.yml", status=2)
+        self.assertIn("d.yml:2", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
