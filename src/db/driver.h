@@ -181,6 +181,13 @@ struct rlk_write {
     size_t n_set;
 };
 
+enum rlk_put_state { /* of put_all() */
+                     RLK_PUT_DONE,
+                     RLK_PUT_HELD,   /* another holds it, or it is gone */
+                     RLK_PUT_CHANGED /* it is not as it was read; of a new one:
+                                        its key is taken */
+};
+
 /* A match key: the record whose columns equal the values (none NULL). */
 struct rlk_match {
     const struct rlk_set *columns;
@@ -313,6 +320,18 @@ struct rlk_driver {
      * compared. ret_row's bytes may last only until the block ends. */
     int (*put)(struct rlk_conn *c, const struct rlk_write *w,
                struct rlk_rows *ret_row, rowlock_error *err);
+    /* Many at once, where put() cannot be: each write->old was read without a
+     * lock. Those that are still the same are locked and written; new ones are
+     * inserted unless a unique index already has their key. Nobody is waited
+     * for. Only for tables with one column as primary key, without triggers,
+     * and writes that change no key; n_set is at least 1. ret_states[i]: what
+     * became of writes[i]; of a new one that is done ret_made_of[i] is its row
+     * in ret_made. Any error leaves the batch half done, for the caller to roll
+     * back. NULL: not so. */
+    int (*put_all)(struct rlk_conn *c, const struct rlk_table *t,
+                   const struct rlk_write *writes, size_t n,
+                   enum rlk_put_state *ret_states, struct rlk_rows *ret_made,
+                   size_t *ret_made_of, rowlock_error *err);
     /* Locks one record by the primary key that was read, without reading it
      * again; write_epoch() tells whether it can have changed. May block.
      * NULL: select() it. */

@@ -138,3 +138,30 @@ rlk_block_put(rowlock_block *b, const struct rlk_put *p,
         return 0;
     return rlk_block_leave(b, put(db, p, ret_row, err), err);
 }
+
+/* ---- many records ---- */
+
+bool
+rlk_session_can_put_all(const rowlock_db *db)
+{
+    return db->driver->put_all != NULL;
+}
+
+int
+rlk_block_put_all(rowlock_block *b, const struct rlk_write *writes, size_t n,
+                  enum rlk_put_state *ret_states, struct rlk_rows *ret_made,
+                  size_t *ret_made_of, rowlock_error *err)
+{
+    rowlock_db *db = b->db;
+    int rc = 0;
+    RLK_TRY(rlk_block_enter(b, err));
+    for (size_t i = 0; i < n && !rc; i++) {
+        rc = rlk_session_ask_guards(db, &writes[i], err);
+        if (!rc && writes[i].old)
+            rc = rlk_note_write(db, writes[i].table, writes[i].old, err);
+    }
+    if (!rc && n)
+        rc = db->driver->put_all(db->conn, writes[0].table, writes, n,
+                                 ret_states, ret_made, ret_made_of, err);
+    return rlk_block_leave(b, rc, err);
+}

@@ -80,6 +80,14 @@ struct rlk_put {
 int rlk_block_put(rowlock_block *b, const struct rlk_put *put,
                   struct rlk_rows *ret_row, bool *ret_done, rowlock_error *err);
 
+/* put_all() of driver.h, within a block; as far as the session's driver has it.
+ */
+bool rlk_session_can_put_all(const rowlock_db *db);
+int rlk_block_put_all(rowlock_block *b, const struct rlk_write *writes,
+                      size_t n, enum rlk_put_state *ret_states,
+                      struct rlk_rows *ret_made, size_t *ret_made_of,
+                      rowlock_error *err);
+
 /* At most four a session. */
 int rlk_session_guard(rowlock_db *db, rlk_guard *guard, void *arg,
                       rowlock_error *err);

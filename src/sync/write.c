@@ -17,26 +17,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "sync/batch.h"
 #include "sync/decide.h"
+#include "sync/writing.h"
 
 enum { POLITE_MS = 10, LONGEST_PAUSE_MS = 40 };
-
-struct writing {
-    struct rlk_batch *b;
-    struct rlk_work *w;
-    const struct rlk_table *table;
-    struct rlk_item *item;   /* that is being written */
-    bool current;            /* the look still says what is there */
-    bool told;               /* what this block touches is told to w->ahead */
-    bool firm;               /* the block looks by itself, with the writer */
-    struct rlk_seen touched; /* keys that were changed since the look */
-    const bool *keyed;       /* of each column: it is part of some key */
-    int32_t wait_ms;
-    size_t next, end; /* of b->order: this block's */
-    int64_t since_ms; /* this block has the writer since then; 0: not yet */
-    struct rlk_item *faulty; /* the last one that failed by its own fault */
-};
 
 int64_t
 rlk_now_ms(void)
@@ -58,7 +42,7 @@ be_stale(struct rlk_item *item, rowlock_error *err)
 }
 
 static int
-read_locked(const struct writing *s, const rowlock_record *r,
+read_locked(const struct rlk_writing *s, const rowlock_record *r,
             struct rlk_row *ret, rowlock_error *err)
 {
     const struct rlk_table *t = s->table;
@@ -74,8 +58,9 @@ read_locked(const struct writing *s, const rowlock_record *r,
 }
 
 /* For the report, if one wants it; row is as the record was, or was created. */
-static int
-keep(const struct writing *s, const struct rlk_row *row, rowlock_error *err)
+int
+rlk_writing_keep(const struct rlk_writing *s, const struct rlk_row *row,
+                 rowlock_error *err)
 {
     return s->w->keeps
                ? rlk_item_keep(s->item, s->w->plan, row, &s->b->arena, err)
@@ -84,7 +69,7 @@ keep(const struct writing *s, const struct rlk_row *row, rowlock_error *err)
 
 /* Also where the block is rolled back later: see keymap.h. */
 static int
-note_keys(const struct writing *s, const struct rlk_row *row,
+note_keys(const struct rlk_writing *s, const struct rlk_row *row,
           rowlock_error *err)
 {
     const struct rlk_item *item = s->item;
@@ -100,7 +85,7 @@ note_keys(const struct writing *s, const struct rlk_row *row,
 static int
 change(rowlock_record *r, int created, void *arg, rowlock_error *err)
 {
-    struct writing *s = arg;
+    struct rlk_writing *s = arg;
     struct rlk_item *item = s->item;
     struct rlk_row row;
     if ((created != 0) != (item->verdict == RLK_CREATE))
@@ -109,7 +94,7 @@ change(rowlock_record *r, int created, void *arg, rowlock_error *err)
     item->local = rlk_row_name(s->table, &row);
     if (!created && !rlk_decide_again(item, s->w->plan, s->table, &row))
         return be_stale(item, err);
-    RLK_TRY(keep(s, &row, err));
+    RLK_TRY(rlk_writing_keep(s, &row, err));
     RLK_TRY(note_keys(s, &row, err));
     if (created)
         return 0;
@@ -124,7 +109,7 @@ change(rowlock_record *r, int created, void *arg, rowlock_error *err)
 }
 
 static int
-add_keys(const struct writing *s, rowlock_upsert *u, rowlock_error *err)
+add_keys(const struct rlk_writing *s, rowlock_upsert *u, rowlock_error *err)
 {
     struct rlk_arena *arena = &s->b->arena;
     size_t n_match = s->w->plan->d->n_match;
@@ -149,7 +134,7 @@ add_keys(const struct writing *s, rowlock_upsert *u, rowlock_error *err)
 }
 
 static int
-add_creating(const struct writing *s, rowlock_upsert *u, rowlock_error *err)
+add_creating(const struct rlk_writing *s, rowlock_upsert *u, rowlock_error *err)
 {
     const struct rlk_definition *d = s->w->plan->d;
     rowlock_pair *pairs =
@@ -175,7 +160,7 @@ fate_of(enum rowlock_outcome outcome)
 static int
 write_item(rowlock_block *block, void *arg, rowlock_error *err)
 {
-    struct writing *s = arg;
+    struct rlk_writing *s = arg;
     enum rowlock_outcome outcome;
     rowlock_upsert u = ROWLOCK_UPSERT_INIT;
     u.table = s->w->plan->d->table.text;
@@ -194,8 +179,8 @@ write_item(rowlock_block *block, void *arg, rowlock_error *err)
 
 /* Two values are the same only if their types and bytes are: so the names of
  * keys tell whether two records of a look go for one key. */
-static bool
-is_plain(const struct rlk_column *c)
+bool
+rlk_writing_is_plain(const struct rlk_column *c)
 {
     bool number = c->type == RLK_TYPE_INTEGER || c->type == RLK_TYPE_BOOLEAN;
     bool text = c->type == RLK_TYPE_TEXT || c->type == RLK_TYPE_UUID ||
@@ -217,14 +202,15 @@ note_keyed(const struct rlk_plan *plan, const struct rlk_table *t, bool *keyed,
     for (size_t i = 0; i < plan->d->n_fields; i++)
         if (plan->goals[i].is_key) {
             keyed[plan->columns[i]] = true;
-            *ret_plain = *ret_plain && is_plain(&t->columns[plan->columns[i]]);
+            *ret_plain = *ret_plain &&
+                         rlk_writing_is_plain(&t->columns[plan->columns[i]]);
         }
 }
 
 /* Nobody but us has committed since the look, and we nothing that it could have
  * seen otherwise. */
 static bool
-is_current(const struct writing *s, struct rlk_mark now)
+is_current(const struct rlk_writing *s, struct rlk_mark now)
 {
     struct rlk_mark seen = s->b->mark;
     if (s->b->trusted) /* what was written from this batch touches no other */
@@ -235,7 +221,7 @@ is_current(const struct writing *s, struct rlk_mark now)
 /* Is what the look saw still so? Then records need not be looked for again,
  * one by one, under their locks. Not where triggers may change others. */
 static int
-start_slice(struct writing *s, rowlock_block *block, rowlock_error *err)
+start_slice(struct rlk_writing *s, rowlock_block *block, rowlock_error *err)
 {
     const struct rlk_table *t = s->table;
     struct rlk_mark now;
@@ -259,8 +245,8 @@ start_slice(struct writing *s, rowlock_block *block, rowlock_error *err)
     return 0;
 }
 
-static bool
-changes_key(const struct writing *s)
+bool
+rlk_writing_changes_key(const struct rlk_writing *s)
 {
     for (size_t i = 0; i < s->item->n_sets; i++)
         if (s->keyed[s->item->sets[i].column])
@@ -268,8 +254,9 @@ changes_key(const struct writing *s)
     return false;
 }
 
-static int
-list_new(const struct writing *s, struct rlk_write *ret, rowlock_error *err)
+int
+rlk_writing_list_new(const struct rlk_writing *s, struct rlk_write *ret,
+                     rowlock_error *err)
 {
     const struct rlk_plan *plan = s->w->plan;
     struct rlk_set *set =
@@ -285,7 +272,7 @@ list_new(const struct writing *s, struct rlk_write *ret, rowlock_error *err)
 }
 
 static int
-put_new(struct writing *s, rowlock_block *block, bool *ret_done,
+put_new(struct rlk_writing *s, rowlock_block *block, bool *ret_done,
         rowlock_error *err)
 {
     struct rlk_item *item = s->item;
@@ -293,25 +280,25 @@ put_new(struct writing *s, rowlock_block *block, bool *ret_done,
     struct rlk_put put = {.write.table = s->table,
                           .keys = item->keys,
                           .n_keys = s->w->plan->d->n_match};
-    RLK_TRY(list_new(s, &put.write, err));
+    RLK_TRY(rlk_writing_list_new(s, &put.write, err));
     rlk_rows_clear(made);
     RLK_TRY(rlk_block_put(block, &put, made, ret_done, err));
     item->outcome = RLK_FATE_CREATED;
     if (!*ret_done)
         return 0;
     item->local = rlk_row_name(s->table, &made->rows[0]);
-    RLK_TRY(keep(s, &made->rows[0], err));
+    RLK_TRY(rlk_writing_keep(s, &made->rows[0], err));
     return note_keys(s, &made->rows[0], err);
 }
 
 static int
-put_change(struct writing *s, rowlock_block *block, bool *ret_done,
+put_change(struct rlk_writing *s, rowlock_block *block, bool *ret_done,
            rowlock_error *err)
 {
     struct rlk_item *item = s->item;
     struct rlk_put put = {
         .write = {s->table, item->hit, item->sets, item->n_sets}};
-    RLK_TRY(keep(s, item->hit, err));
+    RLK_TRY(rlk_writing_keep(s, item->hit, err));
     item->outcome = RLK_FATE_UPDATED;
     return rlk_block_put(block, &put, NULL, ret_done, err);
 }
@@ -319,7 +306,7 @@ put_change(struct writing *s, rowlock_block *block, bool *ret_done,
 /* ---- records that the look may be wrong about ---- */
 
 static bool
-touch_key(struct writing *s, const struct rlk_row *row,
+touch_key(struct rlk_writing *s, const struct rlk_row *row,
           const struct rlk_set *sets, size_t n_sets, size_t k)
 {
     const struct rlk_plan *plan = s->w->plan;
@@ -342,7 +329,7 @@ touch_key(struct writing *s, const struct rlk_row *row,
 /* What keys the record had, and is to have: other records of this look with
  * these are looked for again. Not known is what else a write may reach. */
 static int
-touch_keys(struct writing *s, rowlock_error *err)
+touch_keys(struct rlk_writing *s, rowlock_error *err)
 {
     const struct rlk_item *item = s->item;
     const struct rlk_row *row = item->hit;
@@ -357,7 +344,7 @@ touch_keys(struct writing *s, rowlock_error *err)
 }
 
 static bool
-is_touched(const struct writing *s, const struct rlk_item *item)
+is_touched(const struct rlk_writing *s, const struct rlk_item *item)
 {
     for (size_t k = 0; s->touched.n && k < s->w->plan->d->n_match; k++)
         if (item->keys[k].n_columns &&
@@ -368,14 +355,14 @@ is_touched(const struct writing *s, const struct rlk_item *item)
 
 /* As the look has it. *ret_done: false where it must be looked for again. */
 static int
-put_one(struct writing *s, rowlock_block *block, bool *ret_done,
+put_one(struct rlk_writing *s, rowlock_block *block, bool *ret_done,
         rowlock_error *err)
 {
     const struct rlk_item *item = s->item;
     bool is_new = item->verdict == RLK_CREATE;
     *ret_done = false;
     if (!s->current || is_touched(s, item) ||
-        (!is_new && (!item->n_sets || changes_key(s))))
+        (!is_new && (!item->n_sets || rlk_writing_changes_key(s))))
         return 0;
     RLK_TRY(is_new ? put_new(s, block, ret_done, err)
                    : put_change(s, block, ret_done, err));
@@ -390,7 +377,7 @@ put_one(struct writing *s, rowlock_block *block, bool *ret_done,
 static int
 write_one(rowlock_block *block, void *arg, rowlock_error *err)
 {
-    struct writing *s = arg;
+    struct rlk_writing *s = arg;
     bool done;
     RLK_TRY(put_one(s, block, &done, err));
     if (done)
@@ -422,7 +409,7 @@ is_own_fault(int code, const rowlock_error *failure)
  * key, or the record of a tree is gone and was to be made anew. A parent that
  * is missing may be among the records behind: as long as some were written. */
 static bool
-is_worth_a_look(const struct writing *s, int code)
+is_worth_a_look(const struct rlk_writing *s, int code)
 {
     struct rlk_item *item = s->item;
     size_t before = item->written_then;
@@ -444,7 +431,7 @@ write_alone(rowlock_block *block, void *arg, rowlock_error *err)
 }
 
 static int
-write_careful(struct writing *s, rowlock_block *block, rowlock_error *err)
+write_careful(struct rlk_writing *s, rowlock_block *block, rowlock_error *err)
 {
     struct rlk_item *item = s->item;
     int rc = rowlock_nested(block, write_alone, s, item->failure);
@@ -466,7 +453,7 @@ write_careful(struct writing *s, rowlock_block *block, rowlock_error *err)
  * is written did. What that waited for others is no time in which they waited
  * for us. */
 static bool
-has_had_its_time(struct writing *s)
+has_had_its_time(struct rlk_writing *s)
 {
     bool wrote = s->item->outcome != RLK_FATE_UNCHANGED;
     if (s->w->plan->d->pace != RLK_PACE_POLITE || (s->firm && s->current))
@@ -478,7 +465,7 @@ has_had_its_time(struct writing *s)
 
 /* Others were faster than the look: for all of them one new look is better. */
 static bool
-is_better_looked_up_anew(struct writing *s)
+is_better_looked_up_anew(struct rlk_writing *s)
 {
     if (s->current || !s->told || s->b->patience == 0)
         return false;
@@ -491,7 +478,7 @@ is_better_looked_up_anew(struct writing *s)
 }
 
 static int
-look_firmly(struct writing *s, rowlock_block *block, rowlock_error *err)
+look_firmly(struct rlk_writing *s, rowlock_block *block, rowlock_error *err)
 {
     struct rlk_mark mark;
     RLK_TRY(rlk_block_start_write(block, &mark, err));
@@ -503,7 +490,7 @@ look_firmly(struct writing *s, rowlock_block *block, rowlock_error *err)
 static int
 write_slice(rowlock_block *block, void *arg, rowlock_error *err)
 {
-    struct writing *s = arg;
+    struct rlk_writing *s = arg;
     s->since_ms = 0;
     s->faulty = NULL;
     RLK_TRY(rlk_plan_table(s->w->plan, s->w->db, &s->table, err));
@@ -512,7 +499,10 @@ write_slice(rowlock_block *block, void *arg, rowlock_error *err)
     RLK_TRY(start_slice(s, block, err));
     if (is_better_looked_up_anew(s))
         return 0;
-    for (s->end = s->next; s->end < s->b->n_order;) {
+    s->end = s->next;
+    if (rlk_writing_may_put_all(s))
+        RLK_TRY(rlk_writing_put_all(s, block, err));
+    for (; s->end < s->b->n_order;) {
         s->item = s->b->order[s->end++];
         s->item->stale = s->item->held = false;
         if (s->b->careful)
@@ -527,7 +517,7 @@ write_slice(rowlock_block *block, void *arg, rowlock_error *err)
 
 /* Its block is committed: what became of one record of it. */
 static int
-end_item(struct writing *s, struct rlk_item *item, bool *ret_faulty,
+end_item(struct rlk_writing *s, struct rlk_item *item, bool *ret_faulty,
          rowlock_error *err)
 {
     if (item->stale || item->held) {
@@ -547,7 +537,7 @@ end_item(struct writing *s, struct rlk_item *item, bool *ret_faulty,
 
 /* All of it, also when memory is short: what is written must be counted. */
 static int
-end_slice(struct writing *s, bool *ret_faulty, rowlock_error *err)
+end_slice(struct rlk_writing *s, bool *ret_faulty, rowlock_error *err)
 {
     int rc = 0;
     *ret_faulty = false;
@@ -561,7 +551,7 @@ end_slice(struct writing *s, bool *ret_faulty, rowlock_error *err)
 /* Others move faster than a whole block can: its records are taken one by
  * one. */
 static int
-hold_slice(struct writing *s, const rowlock_error *failure)
+hold_slice(struct rlk_writing *s, const rowlock_error *failure)
 {
     for (; s->next < s->end; s->next++) {
         s->b->order[s->next]->held = true;
@@ -573,7 +563,7 @@ hold_slice(struct writing *s, const rowlock_error *failure)
 /* A record whose failure ended the whole transaction (as a trigger may ask for)
  * is rejected before the others are tried again. */
 static int
-drop_faulty(struct writing *s, rowlock_error *err)
+drop_faulty(struct rlk_writing *s, rowlock_error *err)
 {
     struct rlk_batch *b = s->b;
     size_t n = 0;
@@ -589,7 +579,7 @@ drop_faulty(struct writing *s, rowlock_error *err)
 /* The turn to write is waited for as records are: as part of locks.total, which
  * our caller counts itself where it waits for one record. */
 static int
-try_slice(struct writing *s, rowlock_error *failure)
+try_slice(struct rlk_writing *s, rowlock_error *failure)
 {
     struct rlk_work *w = s->w;
     int64_t since = rlk_now_ms();
@@ -613,7 +603,7 @@ try_slice(struct writing *s, rowlock_error *failure)
 }
 
 static int
-run_slice(struct writing *s, rowlock_error *err)
+run_slice(struct rlk_writing *s, rowlock_error *err)
 {
     rowlock_error failure = {0};
     bool faulty;
@@ -650,7 +640,7 @@ rlk_batch_stay_away(const struct rlk_work *w)
 }
 
 static int
-write_some(struct writing *s, rowlock_error *err)
+write_some(struct rlk_writing *s, rowlock_error *err)
 {
     struct rlk_work *w = s->w;
     if (w->cancelled && *w->cancelled)
@@ -667,7 +657,7 @@ int
 rlk_batch_write(struct rlk_batch *b, struct rlk_work *w, int32_t wait_ms,
                 rowlock_error *err)
 {
-    struct writing s = {.b = b, .w = w, .wait_ms = wait_ms};
+    struct rlk_writing s = {.b = b, .w = w, .wait_ms = wait_ms};
     int rc = 0;
     while (!rc && s.next < b->n_order)
         rc = write_some(&s, err);
@@ -679,7 +669,7 @@ int
 rlk_batch_write_firmly(struct rlk_batch *b, struct rlk_work *w,
                        rowlock_error *err)
 {
-    struct writing s = {
+    struct rlk_writing s = {
         .b = b, .w = w, .wait_ms = ROWLOCK_NOWAIT, .firm = true};
     int rc = write_some(&s, err);
     rlk_seen_done(&s.touched);

@@ -198,7 +198,7 @@ void rlk_pg_rollback(struct rlk_conn *conn);
 bool rlk_pg_transaction_lost(struct rlk_conn *conn);
 int rlk_pg_check_deferred(struct rlk_conn *conn, rowlock_error *err);
 
-/* ---- calls: select.c, lookup.c, keys.c, write.c, sql.c ---- */
+/* ---- calls: select.c, lookup.c, keys.c, write.c, batch.c, sql.c ---- */
 
 int rlk_pg_select(struct rlk_conn *conn, const struct rlk_select *q,
                   struct rlk_rows *ret, rowlock_error *err);
@@ -225,6 +225,10 @@ int rlk_pg_update(struct rlk_conn *conn, const struct rlk_table *t,
 int rlk_pg_remove(struct rlk_conn *conn, const struct rlk_table *t,
                   const struct rlk_row *old, int32_t wait_ms,
                   rowlock_error *err);
+int rlk_pg_put_all(struct rlk_conn *conn, const struct rlk_table *t,
+                   const struct rlk_write *writes, size_t n,
+                   enum rlk_put_state *ret_states, struct rlk_rows *ret_made,
+                   size_t *ret_made_of, rowlock_error *err);
 int rlk_pg_read_sql(struct rlk_conn *conn, const char *sql,
                     const rowlock_value *params, size_t n_params,
                     struct rlk_rows *ret, rowlock_error *err);

@@ -293,7 +293,7 @@ cancel(struct rlk_conn *conn)
         .insert = rlk_pg_insert, .update = rlk_pg_update,                     \
         .remove = rlk_pg_remove, .held = rlk_pg_held, .sql = rlk_pg_read_sql, \
         .lock_row = rlk_pg_lock_row, .check_deferred = rlk_pg_check_deferred, \
-        .scan = rlk_pg_scan,                                                  \
+        .scan = rlk_pg_scan, .put_all = rlk_pg_put_all,                       \
     }
 
 const struct rlk_driver rlk_postgres_driver =

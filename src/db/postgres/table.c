@@ -136,13 +136,15 @@ find_table(struct reader *r, const char *name)
 
 /* ---- columns ---- */
 
+/* With -1, not NULL: "bpchar", since a cast to "character" is one to
+ * character(1), and cuts without a word. */
 static const char columns_sql[] =
     "SELECT a.attname, a.attnum, format_type(a.atttypid, a.atttypmod), "
     "coalesce(b.typname, t.typname), "
     "CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END, "
     "coalesce(b.typcategory, t.typcategory), a.attnotnull OR t.typnotnull, "
     "a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, "
-    "a.attgenerated <> '', format_type(a.atttypid, NULL), "
+    "a.attgenerated <> '', format_type(a.atttypid, -1), "
     "coalesce(NOT l.collisdeterministic, false), "
     "coalesce(l.collname, '') "
     "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
