@@ -41,11 +41,12 @@ soak:
 
 #: make bench    speed, as ratios to what runs beside it
 bench:
-	@$(call ready,bench)
+	@$(call ready,bench server)
 	@ninja -C $(BUILD)
 	@$(BUILD)/bench/lock
 	@$(BUILD)/bench/crowd
 	@bench/import.py $(BUILD)/src/cli/rowlock $(BUILD)/bench/loop
+	@bench/postgres.py $(BUILD)/src/cli/rowlock
 
 #: make tsan     the unit tests and a storm of threads under ThreadSanitizer
 tsan:

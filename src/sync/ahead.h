@@ -35,6 +35,14 @@ struct rlk_ahead {
 /* What was committed until now is known: a look, or a write transaction that
  * has begun, had this mark. */
 void rlk_ahead_note(struct rlk_ahead *a, struct rlk_mark mark);
+/* The mark for a run whose records are each compared as they are written:
+ * others' commits need not be counted then, own ones are. */
+static inline struct rlk_mark
+rlk_ahead_own(const struct rlk_ahead *a)
+{
+    return (struct rlk_mark){1, a->mark.own};
+}
+
 /* A write transaction begins: what it touches is yet to be told. */
 void rlk_ahead_start(struct rlk_ahead *a);
 bool rlk_ahead_touch(struct rlk_ahead *a, uint64_t name);

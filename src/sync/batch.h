@@ -25,7 +25,9 @@ struct rlk_work { /* what all batches of a run share */
     int64_t patience_ms;       /* left of locks.total */
     int64_t free_at_ms;        /* before that, others have the writer */
     struct rlk_keymap *keymap; /* NULL: every match key has an index */
-    unsigned hurry;            /* so many batches are written firmly at once */
+    bool checks; /* whole blocks are written at once, each record compared with
+                    what was looked up: see write_all.c */
+    unsigned hurry; /* so many batches are written firmly at once */
     const volatile sig_atomic_t *cancelled; /* may be NULL, as those below */
     const volatile sig_atomic_t *ending;    /* see sync.h */
     volatile sig_atomic_t *waits;
@@ -58,6 +60,8 @@ struct rlk_batch {
     struct rlk_seen round;
 };
 
+/* Can it be so for this table? */
+bool rlk_work_checks(const struct rlk_work *w, const struct rlk_table *t);
 /* Adds what the reader gave (RLK_READ_RECORD or RLK_READ_REJECTED). The batch
  * must have room. Fails for want of memory, or where a table lacks a column. */
 int rlk_batch_add(struct rlk_batch *b, const struct rlk_plan *plan,

@@ -314,9 +314,14 @@ look_now(struct rlk_batch *b, struct rlk_work *w, rowlock_block *block,
          rowlock_error *err)
 {
     struct looking l = {b, w, w->db};
+    const struct rlk_table *t;
+    RLK_TRY(rlk_plan_table(w->plan, w->db, &t, err));
+    w->checks = rlk_work_checks(w, t);
     b->mark = (struct rlk_mark){0, 0};
     RLK_TRY(block ? look_in_block(block, &l, err)
                   : rowlock_atomic(w->db, look_in_block, &l, err));
+    if (w->checks)
+        b->mark = rlk_ahead_own(&w->ahead);
     if (b->mark.others)
         rlk_ahead_note(&w->ahead, b->mark);
     return 0;

@@ -232,6 +232,12 @@ start_slice(struct rlk_writing *s, rowlock_block *block, rowlock_error *err)
     s->current = s->told = false;
     s->keyed = keyed;
     note_keyed(s->w->plan, t, keyed, &plain);
+    if (s->w->checks) {
+        rlk_ahead_note(&s->w->ahead, rlk_ahead_own(&s->w->ahead));
+        rlk_ahead_start(&s->w->ahead);
+        s->told = true;
+        return 0;
+    }
     if (!plain || t->has_triggers || s->wait_ms != ROWLOCK_NOWAIT)
         return 0;
     RLK_TRY(rlk_block_start_write(block, &now, err));
@@ -467,7 +473,7 @@ has_had_its_time(struct rlk_writing *s)
 static bool
 is_better_looked_up_anew(struct rlk_writing *s)
 {
-    if (s->current || !s->told || s->b->patience == 0)
+    if (s->current || !s->told || s->w->checks || s->b->patience == 0)
         return false;
     s->b->patience--;
     for (s->end = s->next; s->end < s->b->n_order; s->end++) {

@@ -23,22 +23,25 @@ is_guarded(const struct rlk_table *t, const struct rlk_plan *plan,
     return false;
 }
 
-/* A unique index behind each match key keeps others from making the same record
- * in between; a record that is found is compared under its lock. */
 bool
-rlk_writing_may_put_all(const struct rlk_writing *s)
+rlk_work_checks(const struct rlk_work *w, const struct rlk_table *t)
 {
-    const struct rlk_plan *plan = s->w->plan;
-    const struct rlk_table *t = s->table;
-    bool plain = rlk_session_can_put_all(s->w->db) && !s->b->careful &&
-                 !s->firm && s->wait_ms == ROWLOCK_NOWAIT && !s->w->keymap &&
-                 !t->reaches_others && t->n_primary_key == 1 && !plan->tree;
+    const struct rlk_plan *plan = w->plan;
+    bool plain = rlk_session_can_put_all(w->db) && !w->keymap && !plan->tree &&
+                 !t->reaches_others && t->n_primary_key == 1;
     for (size_t k = 0; plain && k < plan->d->n_match; k++)
         plain = is_guarded(t, plan, &plan->d->match[k]);
     for (size_t i = 0; plain && i < plan->d->n_fields; i++)
         plain = !plan->goals[i].is_key ||
                 rlk_writing_is_plain(&t->columns[plan->columns[i]]);
     return plain;
+}
+
+bool
+rlk_writing_may_put_all(const struct rlk_writing *s)
+{
+    return s->w->checks && !s->b->careful && !s->firm &&
+           s->wait_ms == ROWLOCK_NOWAIT;
 }
 
 struct many {
@@ -93,6 +96,9 @@ take_state(struct rlk_writing *s, const struct many *m, size_t i,
         w->old ? w->old : &s->b->made.rows[m->made_of[i]];
     item->outcome = w->old ? RLK_FATE_UPDATED : RLK_FATE_CREATED;
     item->local = rlk_row_name(s->table, row);
+    if (s->w->ahead.db &&
+        !rlk_item_touch(item, w->old != NULL, s->w->plan, &s->w->ahead))
+        return rlk_out_of_memory(err);
     return rlk_writing_keep(s, row, err);
 }
 
@@ -107,7 +113,6 @@ rlk_writing_put_all(struct rlk_writing *s, rowlock_block *block,
     rlk_rows_clear(&s->b->made);
     RLK_TRY(rlk_block_put_all(block, m.writes, m.n, m.states, &s->b->made,
                               m.made_of, err));
-    rlk_ahead_touch_all(&s->w->ahead);
     for (size_t i = 0; i < m.n; i++)
         RLK_TRY(take_state(s, &m, i, err));
     for (size_t i = s->next; i < s->b->n_order && m.n; i++) {

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "front/front.h"
+#include "record/record.h"
 #include "rowlock/rowlock.h"
 #include "support/engine.h"
 
@@ -528,6 +529,114 @@ test_sql__reads_and_nothing_else(void **state)
     assert_string_equal(ranks(), "12 2 3");
 }
 
+/* ---- many at once ---- */
+
+enum { SLUG = 1, RANK = 3 };
+
+static void
+lock_theirs(const char *slug)
+{
+    const rowlock_value value = rowlock_text(slug);
+    const rowlock_term where = {"slug", ROWLOCK_EQ, &value, 1};
+    rowlock_query q = ROWLOCK_QUERY_INIT;
+    rowlock_record *r;
+    q.table = "term";
+    q.where = &where;
+    q.n_where = 1;
+    q.lock = ROWLOCK_UPDATE;
+    assert_int_equal(rowlock_query_first(theirs, &q, &r, &err), 0);
+}
+
+/* The records with these slugs, as they are now. */
+static void
+look_up(const struct rlk_table *t, const char *const slugs[3],
+        struct rlk_rows *ret, int found[3])
+{
+    struct rlk_set sets[3];
+    struct rlk_match keys[3];
+    for (int i = 0; i < 3; i++) {
+        sets[i] = (struct rlk_set){SLUG, rowlock_text(slugs[i])};
+        keys[i] = (struct rlk_match){&sets[i], 1};
+    }
+    const struct rlk_lookup look = {.table = t, .keys = keys, .n_keys = 3};
+    assert_int_equal(rlk_block_lookup(b, &look, ret, found, &err), 0);
+    for (int i = 0; i < 3; i++)
+        assert_in_range(found[i], 0, 2);
+}
+
+/* Between the look and the write: one is locked, one is changed, and of two new
+ * ones one key is taken. */
+static void
+test_put_all__tells_who_is_held_changed_or_taken_and_writes_the_rest(
+    void **state)
+{
+    (void)state;
+    static const char *const slugs[] = {"a", "b", "c"};
+    const struct rlk_table *t;
+    struct rlk_rows rows = {0}, made = {0};
+    int found[3];
+    enum rlk_put_state states[5];
+    size_t made_of[5];
+    begin();
+    assert_int_equal(rlk_session_table(db, "term", &t, &err), 0);
+    look_up(t, slugs, &rows, found);
+    lock_theirs("a"); /* in a block that stays open */
+    database_run(&database, "UPDATE term SET rank = 20 WHERE slug = 'b';"
+                            "INSERT INTO term VALUES (4, 'x', NULL, 4)");
+    const struct rlk_set rank = {RANK, rowlock_int(100)};
+    const struct rlk_set x[] = {{SLUG, rowlock_text("x")}, rank};
+    const struct rlk_set y[] = {{SLUG, rowlock_text("y")}, rank};
+    const struct rlk_write writes[] = {{t, &rows.rows[found[0]], &rank, 1},
+                                       {t, &rows.rows[found[1]], &rank, 1},
+                                       {t, &rows.rows[found[2]], &rank, 1},
+                                       {t, NULL, x, 2},
+                                       {t, NULL, y, 2}};
+    assert_int_equal(
+        rlk_block_put_all(b, writes, 5, states, &made, made_of, &err), 0);
+    static const enum rlk_put_state wanted[] = {RLK_PUT_HELD, RLK_PUT_CHANGED,
+                                                RLK_PUT_DONE, RLK_PUT_CHANGED,
+                                                RLK_PUT_DONE};
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(states[i], wanted[i]);
+    assert_int_equal(made.n_rows, 1);
+    assert_int_equal(made_of[4], 0);
+    assert_int_equal(made.rows[0].values[RANK].u.i, 100);
+    assert_int_equal(rowlock_commit(b, &err), 0);
+    rowlock_rollback(theirs);
+    rlk_rows_done(&rows);
+    rlk_rows_done(&made);
+    assert_string_equal(
+        database_look(&database, "SELECT slug, rank FROM term ORDER BY slug"),
+        "a|1 b|20 c|100 x|4 y|100");
+}
+
+/* What fails leaves the block failed, and nothing of it is written. */
+static void
+test_put_all__that_the_table_refuses_fails_its_block(void **state)
+{
+    (void)state;
+    const struct rlk_table *t;
+    struct rlk_rows made = {0};
+    enum rlk_put_state states[2];
+    size_t made_of[2];
+    database_run(&database, "ALTER TABLE term ADD CHECK (rank < 1000)");
+    begin();
+    assert_int_equal(rlk_session_table(db, "term", &t, &err), 0);
+    const struct rlk_set y[] = {{SLUG, rowlock_text("y")},
+                                {RANK, rowlock_int(1)}};
+    const struct rlk_set z[] = {{SLUG, rowlock_text("z")},
+                                {RANK, rowlock_int(1000)}};
+    const struct rlk_write writes[] = {{t, NULL, y, 2}, {t, NULL, z, 2}};
+    assert_int_equal(
+        rlk_block_put_all(b, writes, 2, states, &made, made_of, &err),
+        ROWLOCK_CONSTRAINT);
+    assert_int_equal(rowlock_commit(b, &err), ROWLOCK_ABORTED);
+    rowlock_rollback(theirs);
+    rlk_rows_done(&made);
+    assert_int_equal(database_number(&database, "SELECT count(*) FROM term"),
+                     3);
+}
+
 int
 main(void)
 {
@@ -553,6 +662,9 @@ main(void)
         TEST(test_tables__that_cannot_be_locked_are_refused_with_what_to_do),
         TEST(test_values__that_a_column_would_change_are_refused),
         TEST(test_sql__reads_and_nothing_else),
+        TEST(
+            test_put_all__tells_who_is_held_changed_or_taken_and_writes_the_rest),
+        TEST(test_put_all__that_the_table_refuses_fails_its_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,7 +251,7 @@ take_made(struct batch *b, const PGresult *r, rowlock_error *err)
         while (w < b->n_list && !is_of(b, row, &b->writes[b->list[w]]))
             w++;
         if (w == b->n_list)
-            return rlk_fail(err, ROWLOCK_UNIQUE,
+            return rlk_fail(err, ROWLOCK_CONSTRAINT,
                             "new records of %s came back in another form",
                             b->t->name);
         b->states[b->list[w]] = RLK_PUT_DONE;
@@ -260,8 +260,9 @@ take_made(struct batch *b, const PGresult *r, rowlock_error *err)
     return 0;
 }
 
+/* passing: " ON CONFLICT DO NOTHING", or "". */
 static int
-insert_list(struct batch *b, rowlock_error *err)
+insert_list(struct batch *b, const char *passing, rowlock_error *err)
 {
     struct rlk_pg *c = b->c;
     const struct rlk_write *first = &b->writes[b->list[0]];
@@ -282,12 +283,32 @@ insert_list(struct batch *b, rowlock_error *err)
     for (size_t i = 0; i < first->n_set; i++)
         rlk_buf_format(&c->sql, "%sv%zu", i ? "," : ") WITH ORDINALITY AS u(",
                        i);
-    rlk_pg_sql(c, ",n) ORDER BY n ON CONFLICT DO NOTHING RETURNING ");
+    rlk_pg_sql(c, ",n) ORDER BY n");
+    rlk_pg_sql(c, passing);
+    rlk_pg_sql(c, " RETURNING ");
     rlk_pg_sql_columns(c, b->t, "");
     RLK_TRY(rlk_pg_run(c, &r, err));
     int rc = take_made(b, r, err);
     rlk_pg_clear(c, r);
     return rc;
+}
+
+/* Passing over keys that are taken costs the server a look into each index
+ * before each record (a third of 1,000,000 creates, measured): so that is only
+ * done when one proved to be taken. */
+static int
+make_list(struct batch *b, rowlock_error *err)
+{
+    rowlock_error taken = {0};
+    RLK_TRY(rlk_pg_do(b->c, "SAVEPOINT rowlock_new", err));
+    int rc = insert_list(b, "", &taken);
+    if (rc == ROWLOCK_UNIQUE) {
+        RLK_TRY(rlk_pg_do(b->c, "ROLLBACK TO SAVEPOINT rowlock_new", err));
+        return insert_list(b, " ON CONFLICT DO NOTHING", err);
+    }
+    if (rc && err)
+        *err = taken;
+    return rc ? rc : rlk_pg_do(b->c, "RELEASE SAVEPOINT rowlock_new", err);
 }
 
 /* ---- all of it ---- */
@@ -324,7 +345,7 @@ put_all(struct batch *b, rowlock_error *err)
     RLK_TRY(rlk_pg_set_wait(b->c, ROWLOCK_NOWAIT, err));
     while (list_next(b, written))
         RLK_TRY(b->writes[b->list[0]].old ? update_list(b, err)
-                                          : insert_list(b, err));
+                                          : make_list(b, err));
     return 0;
 }
 
