@@ -46,7 +46,7 @@ bench:
 	@$(BUILD)/bench/lock
 	@$(BUILD)/bench/crowd
 	@bench/import.py $(BUILD)/src/cli/rowlock $(BUILD)/bench/loop
-	@bench/postgres.py $(BUILD)/src/cli/rowlock
+	@bench/postgres.py $(BUILD)/src/cli/rowlock $(BUILD)/bench/change
 
 #: make tsan     the unit tests and a storm of threads under ThreadSanitizer
 tsan:

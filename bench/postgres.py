@@ -6,7 +6,9 @@ one INSERT ... ON CONFLICT DO UPDATE ... WHERE ... IS DISTINCT FROM, in one tran
 that takes no locks of its own. COPY gets its records as text, so nothing is parsed there.
 The server is unpacked, started and stopped here; it flushes its log as servers do.
 
-    bench/postgres.py ROWLOCK [RECORDS]
+And one record at a time, beside libpq alone (bench/change.c).
+
+    bench/postgres.py ROWLOCK CHANGE [RECORDS]
 """
 
 import os
@@ -54,10 +56,11 @@ def seconds(*words, **options):
     return time.monotonic() - begin
 
 
-def main(rowlock, n=1_000_000):
+def main(rowlock, change, n=1_000_000):
     rowlock, n = os.path.abspath(rowlock), int(n)
     with Postgres(fsync="on", shared_buffers="256MB", max_wal_size="4GB") as server, \
             tempfile.TemporaryDirectory(prefix="rowlock-bench-", dir="/var/tmp") as folder:
+        subprocess.run([change, server.url], check=True)
         psql = [server.programs / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", server.url]
         server.run(TABLE)
         Path(folder, "bench.yaml").write_text(DEFINITION.replace("sqlite:bench.db",
