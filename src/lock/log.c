@@ -125,8 +125,10 @@ rlk_log_find(const struct rlk_log *log, uint32_t hash,
         return 0;
     size_t mask = log->index_size - 1;
     for (size_t i = home(log, hash); log->index[i]; i = (i + 1) & mask) {
+        if (hash_of(log->index[i]) != hash)
+            continue;
         uint32_t lock = lock_of(log, log->index[i]);
-        if (hash_of(log->index[i]) == hash && look(arg, lock))
+        if (look(arg, lock))
             return lock;
     }
     return 0;
