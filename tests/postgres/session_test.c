@@ -529,6 +529,51 @@ test_sql__reads_and_nothing_else(void **state)
     assert_string_equal(ranks(), "12 2 3");
 }
 
+/* ---- what goes ahead of a statement ---- */
+
+static int
+look_for_x(rowlock_block *in, const rowlock_value *x)
+{
+    const rowlock_term where = {"x", ROWLOCK_EQ, x, 1};
+    rowlock_query q = ROWLOCK_QUERY_INIT;
+    rowlock_record *r;
+    q.table = "extra";
+    q.where = &where;
+    q.n_where = x != NULL;
+    return rowlock_query_first(in, &q, &r, &err);
+}
+
+/* The savepoint of a nested block goes with the first statement in it: also
+ * with one that the server cannot even prepare, its column being gone. */
+static void
+test_nested__whose_first_statement_is_wrong_undoes_only_itself(void **state)
+{
+    (void)state;
+    rowlock_block *inner;
+    const rowlock_value id = rowlock_int(1), x = rowlock_int(7);
+    const rowlock_term where = {"id", ROWLOCK_EQ, &id, 1};
+    const rowlock_pair rank = {"rank", rowlock_int(11)};
+    rowlock_query q = ROWLOCK_QUERY_INIT;
+    q.table = "term";
+    q.where = &where;
+    q.n_where = 1;
+    database_run(&database, "CREATE TABLE extra (id INTEGER PRIMARY KEY,"
+                            "    x bigint, y bigint)");
+    begin();
+    assert_int_equal(look_for_x(b, NULL), 0); /* its columns are known now */
+    end();
+    database_run(&database, "ALTER TABLE extra DROP COLUMN x");
+    begin();
+    assert_int_equal(rowlock_update_where(b, &q, &rank, 1, NULL, &err), 0);
+    assert_int_equal(rowlock_savepoint(b, &inner, &err), 0);
+    assert_int_not_equal(look_for_x(inner, &x), 0);
+    rowlock_rollback(inner);
+    assert_int_equal(rowlock_commit(b, &err), 0);
+    rowlock_rollback(theirs);
+    assert_int_equal(
+        database_number(&database, "SELECT rank FROM term WHERE id = 1"), 11);
+}
+
 /* ---- many at once ---- */
 
 enum { SLUG = 1, RANK = 3 };
@@ -662,6 +707,7 @@ main(void)
         TEST(test_tables__that_cannot_be_locked_are_refused_with_what_to_do),
         TEST(test_values__that_a_column_would_change_are_refused),
         TEST(test_sql__reads_and_nothing_else),
+        TEST(test_nested__whose_first_statement_is_wrong_undoes_only_itself),
         TEST(
             test_put_all__tells_who_is_held_changed_or_taken_and_writes_the_rest),
         TEST(test_put_all__that_the_table_refuses_fails_its_block),

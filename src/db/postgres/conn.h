@@ -87,7 +87,7 @@ struct rlk_pg_params { /* in c->scratch, until the next rlk_pg_start() */
     bool failed; /* out of memory */
 };
 
-enum { RLK_PG_STATEMENTS = 256 };
+enum { RLK_PG_STATEMENTS = 256, RLK_PG_PRELUDE = 4 };
 
 struct rlk_pg_statement { /* prepared on the server, as "r<slot>" */
     uint64_t hash;
@@ -101,6 +101,9 @@ void rlk_pg_start(struct rlk_pg *c);
 int rlk_pg_run(struct rlk_pg *c, PGresult **ret, rowlock_error *err);
 /* The same, for one that answers nothing of interest. */
 int rlk_pg_do(struct rlk_pg *c, const char *sql, rowlock_error *err);
+/* The same, with the next statement, in one message: for what does not fail by
+ * itself. */
+int rlk_pg_later(struct rlk_pg *c, const char *sql, rowlock_error *err);
 void rlk_pg_clear(struct rlk_pg *c, PGresult *r);
 /* Hands each row over as it comes; *take answers 0 to go on. */
 int rlk_pg_stream(struct rlk_pg *c,
@@ -260,6 +263,9 @@ struct rlk_pg {
     int wake;       /* an eventfd: cancel() writes to it */
     atomic_int cancelled;
     int32_t wait_ms; /* the server's lock_timeout; -1: not known */
+    char prelude[RLK_PG_PRELUDE][64]; /* to go ahead of the next statement */
+    int n_prelude;
+    int n_piped; /* so many went ahead of the statement under way */
     struct rlk_buf sql;
     struct rlk_pg_params params;
     struct rlk_arena scratch;                                  /* of one call */

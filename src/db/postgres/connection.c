@@ -179,6 +179,7 @@ hang_up(struct rlk_pg *c)
     if (c->db)
         c->pq->PQfinish(c->db);
     c->db = NULL;
+    c->n_prelude = c->n_piped = 0;
     rlk_pg_statements_clear(c);
     rlk_pg_catalogue_clear(c);
 }

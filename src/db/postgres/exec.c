@@ -125,18 +125,21 @@ good(const struct rlk_pg *c, const PGresult *r)
            status == PGRES_SINGLE_TUPLE;
 }
 
-/* The one result of what was sent. */
+/* The one result of a statement, and that it is its last. */
 static int
-receive(struct rlk_pg *c, bool cancellable, PGresult **ret, rowlock_error *err)
+receive_one(struct rlk_pg *c, struct waiting *w, PGresult **ret,
+            rowlock_error *err)
 {
-    struct waiting w = {.since = now_ms(), .cancellable = cancellable};
     PGresult *r;
-    RLK_TRY(next_result(c, &w, &r, err));
+    RLK_TRY(next_result(c, w, &r, err));
     if (!r)
         return rlk_pg_lost(c, err);
-    int rc = good(c, r) ? 0 : rlk_pg_fail(c, r, err);
+    bool skipped = c->pq->PQresultStatus(r) == PGRES_PIPELINE_ABORTED;
+    int rc = good(c, r) ? 0
+             : skipped  ? ROWLOCK_ABORTED /* what failed was told before */
+                        : rlk_pg_fail(c, r, err);
     if (!c->tx.lost) {
-        int end = finish(c, &w, rc ? NULL : err);
+        int end = finish(c, w, rc ? NULL : err);
         rc = rc ? rc : end;
     }
     if (rc)
@@ -144,6 +147,47 @@ receive(struct rlk_pg *c, bool cancellable, PGresult **ret, rowlock_error *err)
     else
         *ret = r;
     return rc;
+}
+
+/* What went ahead, then the statement: the first failure counts, since all
+ * behind it was skipped. Then the end of what was sent together. */
+static int
+receive_piped(struct rlk_pg *c, struct waiting *w, PGresult **ret,
+              rowlock_error *err)
+{
+    PGresult *r = NULL, *sync = NULL;
+    int rc = 0;
+    for (int i = 0; i <= c->n_piped && !c->tx.lost; i++) {
+        PGresult *one = NULL;
+        int failed = receive_one(c, w, &one, rc ? NULL : err);
+        rc = rc ? rc : failed;
+        if (i < c->n_piped)
+            rlk_pg_clear(c, one);
+        else
+            r = one;
+    }
+    c->n_piped = 0;
+    if (!c->tx.lost) {
+        int end = next_result(c, w, &sync, rc ? NULL : err);
+        rc = rc ? rc : end;
+        rlk_pg_clear(c, sync);
+    }
+    if (!c->tx.lost && !c->pq->PQexitPipelineMode(c->db))
+        rc = rlk_pg_lost(c, rc ? NULL : err);
+    if (rc)
+        rlk_pg_clear(c, r);
+    else
+        *ret = r;
+    return rc;
+}
+
+/* The one result of what was sent. */
+static int
+receive(struct rlk_pg *c, bool cancellable, PGresult **ret, rowlock_error *err)
+{
+    struct waiting w = {.since = now_ms(), .cancellable = cancellable};
+    return c->n_piped ? receive_piped(c, &w, ret, err)
+                      : receive_one(c, &w, ret, err);
 }
 
 static int
@@ -157,10 +201,31 @@ check_cancel(struct rlk_pg *c, rowlock_error *err)
     return rlk_fail(err, ROWLOCK_CANCELLED, "cancelled on request");
 }
 
+/* What was to go ahead of a statement that is none of rlk_pg_run(). */
+static int
+send_prelude(struct rlk_pg *c, rowlock_error *err)
+{
+    int n = c->n_prelude;
+    c->n_prelude = 0;
+    for (int i = 0; i < n; i++)
+        RLK_TRY(rlk_pg_do(c, c->prelude[i], err));
+    return 0;
+}
+
+int
+rlk_pg_later(struct rlk_pg *c, const char *sql, rowlock_error *err)
+{
+    if (c->n_prelude == RLK_PG_PRELUDE)
+        RLK_TRY(send_prelude(c, err));
+    snprintf(c->prelude[c->n_prelude++], sizeof *c->prelude, "%s", sql);
+    return 0;
+}
+
 int
 rlk_pg_do(struct rlk_pg *c, const char *sql, rowlock_error *err)
 {
     PGresult *r;
+    RLK_TRY(send_prelude(c, err));
     if (!c->pq->PQsendQueryParams(c->db, sql, 0, NULL, NULL, NULL, NULL, 0))
         return rlk_pg_lost(c, err);
     RLK_TRY(receive(c, false, &r, err));
@@ -231,13 +296,28 @@ find_statement(struct rlk_pg *c, char ret_name[24], rowlock_error *err)
 {
     uint64_t hash = rlk_pg_hash(0, c->sql.ptr, c->sql.len);
     struct rlk_pg_statement *s = statement_slot(c, hash);
-    if (!s->sql) {
+    if (!s->sql) { /* which may fail, so its savepoint comes first */
+        RLK_TRY(send_prelude(c, err));
         RLK_TRY(make_room(c, err));
         s = statement_slot(c, hash);
         RLK_TRY(prepare(c, s, hash, err));
     }
     statement_name(c, s, ret_name);
     return 0;
+}
+
+/* Sends what goes ahead, without waiting for it. */
+static bool
+start_pipe(struct rlk_pg *c)
+{
+    const struct rlk_libpq *pq = c->pq;
+    bool sent = c->n_prelude == 0 || pq->PQenterPipelineMode(c->db);
+    for (int i = 0; i < c->n_prelude && sent; i++)
+        sent = pq->PQsendQueryParams(c->db, c->prelude[i], 0, NULL, NULL, NULL,
+                                     NULL, 0);
+    c->n_piped = c->n_prelude;
+    c->n_prelude = 0;
+    return sent;
 }
 
 static int
@@ -249,8 +329,12 @@ send_statement(struct rlk_pg *c, rowlock_error *err)
         return rlk_out_of_memory(err);
     RLK_TRY(check_cancel(c, err));
     RLK_TRY(find_statement(c, name, err));
+    if (!start_pipe(c))
+        return rlk_pg_lost(c, err);
     if (!c->pq->PQsendQueryPrepared(c->db, name, p->n, p->values, p->lengths,
                                     p->formats, 0))
+        return rlk_pg_lost(c, err);
+    if (c->n_piped && !c->pq->PQpipelineSync(c->db))
         return rlk_pg_lost(c, err);
     return 0;
 }
@@ -271,6 +355,7 @@ rlk_pg_stream(struct rlk_pg *c,
     struct waiting w = {.since = now_ms(), .cancellable = true};
     PGresult *r;
     int rc = 0;
+    RLK_TRY(send_prelude(c, err));
     RLK_TRY(send_statement(c, err));
     c->pq->PQsetSingleRowMode(c->db);
     do {
@@ -298,7 +383,7 @@ rlk_pg_set_wait(struct rlk_pg *c, int32_t wait_ms, rowlock_error *err)
     if (c->wait_ms == wanted)
         return 0;
     snprintf(sql, sizeof sql, "SET lock_timeout = %d", (int)wanted);
-    RLK_TRY(rlk_pg_do(c, sql, err));
+    RLK_TRY(rlk_pg_later(c, sql, err));
     c->wait_ms = wanted;
     return 0;
 }

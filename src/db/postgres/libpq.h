@@ -20,8 +20,10 @@
     X(PQconnectdbParams)   \
     X(PQconsumeInput)      \
     X(PQdb)                \
+    X(PQenterPipelineMode) \
     X(PQerrorMessage)      \
     X(PQexec)              \
+    X(PQexitPipelineMode)  \
     X(PQfinish)            \
     X(PQflush)             \
     X(PQfreeCancel)        \
@@ -37,6 +39,7 @@
     X(PQfname)             \
     X(PQftype)             \
     X(PQntuples)           \
+    X(PQpipelineSync)      \
     X(PQport)              \
     X(PQresultErrorField)  \
     X(PQresultStatus)      \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Blocks and savepoints. BEGIN and SAVEPOINT are put off until something is
- * asked in their block, so that an empty one costs no round trip. */
+ * asked in their block, and go with it: they cost no round trip. */
 #include "conn.h"
 
 #include <stdio.h>
@@ -21,7 +21,7 @@ issue(struct rlk_pg *c, size_t level, rowlock_error *err)
         name_level(sql, "SAVEPOINT", level);
     else
         strcpy(sql, "BEGIN ISOLATION LEVEL READ COMMITTED");
-    RLK_TRY(rlk_pg_do(c, sql, err));
+    RLK_TRY(rlk_pg_later(c, sql, err));
     c->tx.levels[level].issued = true;
     return 0;
 }
