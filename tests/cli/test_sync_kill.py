@@ -150,9 +150,16 @@ class Middle(SyncTest):
         self.assertEqual(sync.end(), -signal.SIGKILL)
         self.check_complete(definition, 200)
 
+    def only_the_run_is_locked(self):
+        """What is committed is seen before its locks go back; who is stopped in
+        between may be inside the lock table."""
+        locks = json.loads(self.run_rowlock("locks", "t.db", "--json").stdout)
+        return all(lock["table"] == "rowlock_runs" for lock in locks)
+
     def test_a_stopped_run_is_under_way_and_goes_on_when_it_may(self):
         definition = self.prepare()
         sync = self.start_in_the_middle(definition)
+        self.wait_until(self.only_the_run_is_locked, "the batch's locks to go back")
         for _ in range(2):
             sync.signal(signal.SIGSTOP)
             os.waitid(os.P_PID, sync.pid, os.WSTOPPED)
