@@ -46,15 +46,15 @@ int rlk_sqlite_create_look(const char *path, const struct rlk_new_table *t,
                            char **ret, rowlock_error *err);
 
 /* Both on PostgreSQL, in an existing database: ret_sql is NULL to make it, else
- * only looks; the SQL makes it for one session. Errors: 08006, 58030. */
+ * only looks; the SQL makes it for one session. Errors: 08006, the server's. */
 int rlk_postgres_create(const char *url, const struct rlk_new_table *t,
                         char **ret_sql, rowlock_error *err);
 
 /* A claim of a name that lasts as long as its connection. Errors: 55P03 (the
- * detail says who has it), 08006, 58030. */
-struct rlk_pg_claim;
+ * detail says who has it), 08006. */
+struct rlk_conn;
 int rlk_postgres_claim(const char *url, const char *label, const char *name,
-                       struct rlk_pg_claim **ret, rowlock_error *err);
-void rlk_postgres_unclaim(struct rlk_pg_claim *c); /* NULL allowed */
+                       struct rlk_conn **ret, rowlock_error *err);
+void rlk_postgres_unclaim(struct rlk_conn *claim); /* NULL allowed */
 
 #endif

@@ -15,7 +15,7 @@ int rlk_front_create(const char *url, const struct rlk_new_table *t,
 
 struct rlk_claim { /* zeroed: none */
     rowlock_locks *locks;
-    struct rlk_pg_claim *server;
+    struct rlk_conn *server;
 };
 
 /* Until it is given up, or its process or its connection ends, nobody else has

@@ -299,6 +299,7 @@ shown(const char *as_said, const struct rlk_said *said)
     return as_said ? as_said : said->text;
 }
 
+/* As front/open.c has drivers for. */
 static bool
 is_server(const char *database)
 {
@@ -306,26 +307,26 @@ is_server(const char *database)
            strncmp(database, "postgres://", 11) == 0;
 }
 
-/* What is shown of a server's URL: no user, no password, no parameters. */
+/* What is shown of a URL, unless that is as it is written, with ${...}: neither
+ * user nor password nor parameters. */
 static int
-hide_password(struct rlk_reading *r)
+hide_secrets(struct rlk_reading *r)
 {
-    const char *text = r->d->database.text;
-    const char *host = strstr(text, "://") + 3;
-    const char *end = host + strcspn(host, "?");
+    const char *text = r->d->database.text, *scheme = strstr(text, "://");
+    if (r->d->shown_database || !scheme)
+        return 0;
+    const char *host = scheme + 3, *end = host + strcspn(host, "?");
+    size_t n = (size_t)(host - text);
     for (const char *at = host; at < end; at++)
         if (*at == '@')
             host = at + 1;
-    if (r->d->shown_database)
-        return 0; /* with ${...}, as it is written */
-    size_t scheme = (size_t)(strstr(text, "://") + 3 - text);
     char *shown =
-        rlk_arena_alloc(&r->d->arena, scheme + (size_t)(end - host) + 1, 1);
+        rlk_arena_alloc(&r->d->arena, n + (size_t)(end - host) + 1, 1);
     if (!shown)
         return rlk_out_of_memory(r->err);
-    memcpy(shown, text, scheme);
-    memcpy(shown + scheme, host, (size_t)(end - host));
-    shown[scheme + (size_t)(end - host)] = 0;
+    memcpy(shown, text, n);
+    memcpy(shown + n, host, (size_t)(end - host));
+    shown[n + (size_t)(end - host)] = 0;
     r->d->shown_database = shown;
     return 0;
 }
@@ -349,13 +350,13 @@ resolve_paths(struct rlk_reading *r)
     struct rlk_said *database = &r->d->database, *url = &r->d->url;
     bool named = strncmp(database->text, "sqlite:", 7) == 0;
     const char *path = database->text + (named ? 7 : 0);
-    if (is_server(database->text))
-        RLK_TRY(hide_password(r));
-    else if (strstr(database->text, "://") || !path[0])
-        return refuse_database(r);
-    else
+    RLK_TRY(hide_secrets(r));
+    if (!is_server(database->text)) {
+        if (strstr(database->text, "://") || !path[0])
+            return refuse_database(r);
         RLK_TRY(
             rlk_read_path(r, named ? "sqlite:" : "", path, &database->text));
+    }
     if (rlk_url_is_http(url->text))
         return 0;
     if (strstr(url->text, "://"))

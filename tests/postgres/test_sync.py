@@ -128,6 +128,30 @@ class Sync(unittest.TestCase):
         self.assertEqual(self.counts(told), {"created": 10, "rejected": RECORDS - 10})
         self.assertEqual(self.query("SELECT count(*), max(length(name)) FROM term"), "10|6")
 
+    def test_a_table_to_be_made_is_looked_for_as_any_other(self):
+        self.make_table("UNIQUE")
+        self.query("CREATE SCHEMA IF NOT EXISTS other; DROP TABLE IF EXISTS other.place; "
+                   "CREATE TABLE other.place (LIKE term INCLUDING ALL)")
+        for name in ("TERM", "other.place"):
+            self.define(text=DEFINITION.replace("table: term", f"table: {name}"))
+            self.assertEqual(self.counts(self.sync()), {"created": RECORDS})
+        self.assertEqual(self.query("SELECT count(*) FROM pg_tables WHERE tablename ILIKE '%term' "
+                                    "OR tablename LIKE '%place'"), "2")
+
+    def test_any_name_is_quoted(self):
+        self.define(text=DEFINITION.replace("table: term", """table: 'a\\b "c" d''e'"""))
+        self.assertEqual(self.counts(self.sync()), {"created": RECORDS})
+        self.assertEqual(self.counts(self.sync()), {"unchanged": RECORDS})
+
+    def test_the_primary_key_is_a_match_key_too(self):
+        self.query("CREATE TABLE term (id bigint PRIMARY KEY, name text)")
+        (self.top / "d.yml").write_text(
+            f'sync: terms\ntarget: {{database: "{self.server.url}", table: term}}\n'
+            "source: {url: s.ndjson}\nmatch: [id]\nfields: {id: /rank, name: /name}\n")
+        self.assertEqual(self.counts(self.sync()), {"created": RECORDS})
+        self.source(RECORDS, "Nome")
+        self.assertEqual(self.counts(self.sync()), {"updated": RECORDS})
+
     def test_a_dry_run_makes_and_locks_nothing(self):
         done = self.rowlock("sync", "--dry-run", "d.yml", status=3)
         self.assertIn("+ created", done.stdout)
@@ -347,9 +371,11 @@ class Sync(unittest.TestCase):
         self.assertIn("hint: ", done.stderr)
 
     def test_another_servers_url_is_refused(self):
-        self.define(url="mysql://h/d")
+        self.define(url="mysql://u:hidden@h/d?password=hidden")
         done = self.rowlock("sync", "d.yml", status=2)
         self.assertIn("d.yml:2", done.stderr)
+        self.assertIn("mysql://h/d", done.stderr)
+        self.assertNotIn("hidden", done.stderr)
 
 
 if __name__ == "__main__":

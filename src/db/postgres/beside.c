@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What an import needs beside its blocks, on connections of their own: a table
- * that is made, and a claim that lasts from block to block. Each call is a few
- * statements that wait for the server; no cancel reaches them. */
+ * that is made, and a claim that lasts from block to block. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,88 +11,18 @@
 
 #define CLASS "1380931410" /* "ROWR": claims, apart from keys */
 
-/* ---- a plain connection ---- */
-
-struct plain {
-    const struct rlk_libpq *pq;
-    PGconn *db;
-};
-
-static void
-hang_up(struct plain *p)
+static int
+dial(const char *url, const char *label, struct rlk_conn **ret,
+     rowlock_error *err)
 {
-    if (p->db)
-        p->pq->PQfinish(p->db);
-    p->db = NULL;
+    const struct rlk_open o = {.target = url, .label = label};
+    return rlk_postgres_driver.open(&o, ret, err);
 }
 
 static void
-be_silent(void *arg, const PGresult *r)
+hang_up(struct rlk_conn *conn)
 {
-    (void)arg, (void)r;
-}
-
-static int
-dial(struct plain *p, const char *url, const char *label, rowlock_error *err)
-{
-    RLK_TRY(rlk_libpq_load(&p->pq, err));
-    RLK_TRY(rlk_pg_check_url(p->pq, url, err));
-    p->db = rlk_pg_dial(p->pq, url, label);
-    if (!p->db)
-        return rlk_out_of_memory(err);
-    int rc = 0;
-    if (p->pq->PQstatus(p->db) != CONNECTION_OK)
-        rc = rlk_pg_connect_failed(p->pq, p->db, err);
-    else
-        p->pq->PQsetNoticeReceiver(p->db, be_silent, NULL);
-    if (rc)
-        hang_up(p);
-    return rc;
-}
-
-/* *ret: for PQclear(). */
-static int
-ask(struct plain *p, const char *sql, const char *doing, PGresult **ret,
-    rowlock_error *err)
-{
-    PGresult *r = p->pq->PQexec(p->db, sql);
-    ExecStatusType status = p->pq->PQresultStatus(r);
-    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
-        *ret = r;
-        return 0;
-    }
-    const char *why = p->pq->PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
-    const char *state = p->pq->PQresultErrorField(r, PG_DIAG_SQLSTATE);
-    bool lost = p->pq->PQstatus(p->db) != CONNECTION_OK;
-    int code = lost ? ROWLOCK_CONNECTION : ROWLOCK_IO;
-    rlk_fail(err, code, "could not %s: %s", doing,
-             why ? why : "the connection to the server was lost");
-    if (state && strcmp(state, "42501") == 0)
-        rlk_hint(err, "The user in the URL may not: let its owner GRANT it.");
-    p->pq->PQclear(r);
-    return code;
-}
-
-static int
-run(struct plain *p, const char *sql, const char *doing, rowlock_error *err)
-{
-    PGresult *r = NULL;
-    RLK_TRY(ask(p, sql, doing, &r, err));
-    p->pq->PQclear(r);
-    return 0;
-}
-
-/* As a literal; the server's strings are standard ones (9.1 and later). */
-static void
-add_literal(struct rlk_buf *sql, const char *text)
-{
-    rlk_buf_char(sql, '\'');
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\')
-            rlk_buf_char(sql, *text);
-        rlk_buf_char(sql, *text);
-    }
-    rlk_buf_char(sql, '\'');
+    conn->driver->close(conn);
 }
 
 /* ---- a new table ---- */
@@ -124,7 +53,7 @@ add_index(struct rlk_buf *sql, const struct rlk_new_table *t, size_t which)
         rlk_buf_text(sql, i ? ", " : " (");
         rlk_pg_sql_name(sql, t->columns[index->columns[i]].name);
     }
-    rlk_buf_text(sql, ");\n");
+    rlk_buf_text(sql, ")");
 }
 
 static void
@@ -140,88 +69,120 @@ add_table(struct rlk_buf *sql, const struct rlk_new_table *t,
         rlk_pg_sql_name(sql, t->columns[i].name);
         rlk_buf_format(sql, " %s", type_of(t->columns[i].type));
     }
-    rlk_buf_text(sql, ");\n");
-    for (size_t i = 0; i < t->n_indexes; i++)
-        add_index(sql, t, i);
+    rlk_buf_text(sql, ")");
+}
+
+/* Whatever is called so stays as it is, and its user will say more of it. */
+static int
+has_table(struct rlk_conn *conn, const char *name, bool *ret,
+          rowlock_error *err)
+{
+    const struct rlk_table *t;
+    rowlock_error why = {0};
+    int rc = rlk_pg_table(conn, name, &t, &why);
+    *ret = rc != ROWLOCK_UNDEFINED;
+    if (rc != ROWLOCK_CONNECTION && rc != ROWLOCK_NO_MEMORY)
+        return 0;
+    if (err)
+        *err = why;
+    return rc;
+}
+
+/* One statement; sql is put together anew after it. */
+static int
+run(struct rlk_pg *c, struct rlk_buf *sql, rowlock_error *err)
+{
+    rlk_buf_char(sql, 0);
+    int rc = sql->failed ? rlk_out_of_memory(err) : rlk_pg_do(c, sql->ptr, err);
+    rlk_buf_clear(sql);
+    return rc;
 }
 
 static int
-has_table(struct plain *p, const char *name, bool *ret, rowlock_error *err)
+make_there(struct rlk_pg *c, const struct rlk_new_table *t, rowlock_error *err)
 {
-    struct rlk_buf RLK_AUTOBUF sql = {0}, quoted = {0};
-    PGresult *r = NULL;
-    rlk_pg_sql_name(&quoted, name);
-    rlk_buf_char(&quoted, 0);
-    rlk_buf_text(&sql, "SELECT to_regclass(");
-    if (!quoted.failed)
-        add_literal(&sql, quoted.ptr);
-    rlk_buf_text(&sql, ") IS NOT NULL");
-    rlk_buf_char(&sql, 0);
-    if (sql.failed || quoted.failed)
-        return rlk_out_of_memory(err);
-    RLK_TRY(ask(p, sql.ptr, "look for the table", &r, err));
-    *ret = p->pq->PQgetvalue(r, 0, 0)[0] == 't';
-    p->pq->PQclear(r);
+    struct rlk_buf RLK_AUTOBUF sql = {0};
+    add_table(&sql, t, "");
+    RLK_TRY(run(c, &sql, err));
+    for (size_t i = 0; i < t->n_indexes; i++) {
+        add_index(&sql, t, i);
+        RLK_TRY(run(c, &sql, err));
+    }
     return 0;
 }
 
 /* Of several processes one makes it, and the others find it. */
 static int
-make(struct plain *p, const struct rlk_new_table *t, rowlock_error *err)
+make(struct rlk_conn *conn, const struct rlk_new_table *t, rowlock_error *err)
 {
-    struct rlk_buf RLK_AUTOBUF sql = {0};
+    struct rlk_pg *c = rlk_pg_of(conn);
     bool there;
-    RLK_TRY(run(p, "BEGIN; SELECT pg_advisory_xact_lock(" CLASS ", 0)",
-                "make the table", err));
-    RLK_TRY(has_table(p, t->name, &there, err));
+    RLK_TRY(rlk_pg_begin(conn, err));
+    RLK_TRY(rlk_pg_ready(c, err));
+    RLK_TRY(rlk_pg_do(c, "SELECT pg_advisory_xact_lock(" CLASS ", 0)", err));
+    RLK_TRY(has_table(conn, t->name, &there, err));
     if (!there)
-        add_table(&sql, t, "");
-    rlk_buf_text(&sql, "COMMIT");
-    rlk_buf_char(&sql, 0);
-    if (sql.failed)
-        return rlk_out_of_memory(err);
-    return run(p, sql.ptr, "make the table", err);
+        RLK_TRY(make_there(c, t, err));
+    return rlk_pg_commit(conn, err);
 }
 
 static int
-look(struct plain *p, const struct rlk_new_table *t, char **ret,
+look(struct rlk_conn *conn, const struct rlk_new_table *t, char **ret,
      rowlock_error *err)
 {
     struct rlk_buf RLK_AUTOBUF sql = {0};
     bool there;
-    RLK_TRY(has_table(p, t->name, &there, err));
+    RLK_TRY(has_table(conn, t->name, &there, err));
     *ret = NULL;
     if (there)
         return 0;
     add_table(&sql, t, "TEMPORARY ");
+    for (size_t i = 0; i < t->n_indexes; i++) {
+        rlk_buf_text(&sql, "; ");
+        add_index(&sql, t, i);
+    }
     rlk_buf_char(&sql, 0);
     *ret = sql.failed ? NULL : rlk_strdup(sql.ptr);
     return *ret ? 0 : rlk_out_of_memory(err);
+}
+
+static void
+explain(const rowlock_error *why, rowlock_error *err)
+{
+    if (!err)
+        return;
+    *err = *why;
+    if (why->code == ROWLOCK_CONNECTION || why->code == ROWLOCK_NO_MEMORY)
+        return;
+    rlk_fail(err, why->code, "could not make the table: %.150s", why->message);
+    rlk_sqlstate(err, why->sqlstate);
+    rlk_detail(err, "%s", why->detail);
+    if (strcmp(why->sqlstate, "42501") == 0)
+        rlk_hint(err, "The user in the URL may not: let its owner GRANT it.");
 }
 
 int
 rlk_postgres_create(const char *url, const struct rlk_new_table *t,
                     char **ret_sql, rowlock_error *err)
 {
-    struct plain p = {NULL, NULL};
-    RLK_TRY(dial(&p, url, "rowlock", err));
-    int rc = ret_sql ? look(&p, t, ret_sql, err) : make(&p, t, err);
-    hang_up(&p);
+    struct rlk_conn *conn;
+    rowlock_error why = {0};
+    RLK_TRY(dial(url, "rowlock", &conn, err));
+    int rc = ret_sql ? look(conn, t, ret_sql, &why) : make(conn, t, &why);
+    if (rc)
+        explain(&why, err);
+    hang_up(conn);
     return rc;
 }
 
 /* ---- a claim ---- */
 
-struct rlk_pg_claim {
-    struct plain plain;
-};
-
 /* In the detail of err; nothing when the holder is gone meanwhile. */
 static void
-name_holder(struct plain *p, int32_t number, rowlock_error *err)
+name_holder(struct rlk_pg *c, int32_t number, rowlock_error *err)
 {
-    char sql[400];
-    PGresult *r = NULL;
+    char sql[400], held[32];
+    PGresult *r;
     snprintf(sql, sizeof sql,
              "SELECT l.pid, coalesce(a.application_name, ''), "
              "extract(epoch FROM clock_timestamp() - a.state_change)::bigint "
@@ -229,60 +190,60 @@ name_holder(struct plain *p, int32_t number, rowlock_error *err)
              "WHERE l.locktype = 'advisory' AND l.granted "
              "AND l.classid = " CLASS " AND l.objid = %u",
              (unsigned)(uint32_t)number);
-    if (ask(p, sql, "", &r, NULL))
+    rlk_pg_start(c);
+    rlk_pg_sql(c, sql);
+    if (rlk_pg_run(c, &r, NULL))
         return;
-    if (p->pq->PQntuples(r)) {
-        char held[32];
-        rlk_duration_print(1000 * strtoll(p->pq->PQgetvalue(r, 0, 2), NULL, 10),
+    if (c->pq->PQntuples(r)) {
+        rlk_duration_print(1000 * strtoll(c->pq->PQgetvalue(r, 0, 2), NULL, 10),
                            held, sizeof held);
         rlk_detail(err, "The server's process %s (%.40s) has held it for %s.",
-                   p->pq->PQgetvalue(r, 0, 0), p->pq->PQgetvalue(r, 0, 1),
+                   c->pq->PQgetvalue(r, 0, 0), c->pq->PQgetvalue(r, 0, 1),
                    held);
     }
-    p->pq->PQclear(r);
+    rlk_pg_clear(c, r);
 }
 
 static int
-claim(struct plain *p, const char *name, rowlock_error *err)
+claim(struct rlk_pg *c, const char *name, rowlock_error *err)
 {
     char sql[120];
-    PGresult *r = NULL;
+    PGresult *r;
+    if (!(c->base.driver->capabilities & RLK_CAN_LOCK_KEYS))
+        return 0; /* such a lock would hold nobody back there */
     uint64_t h = rlk_pg_hash(0, name, strlen(name));
     int32_t number = (int32_t)(uint32_t)(h ^ h >> 32);
     snprintf(sql, sizeof sql, "SELECT pg_try_advisory_lock(" CLASS ", %d)",
              (int)number);
-    RLK_TRY(ask(p, sql, "claim the run", &r, err));
-    bool ours = p->pq->PQgetvalue(r, 0, 0)[0] == 't';
-    p->pq->PQclear(r);
+    rlk_pg_start(c);
+    rlk_pg_sql(c, sql);
+    RLK_TRY(rlk_pg_run(c, &r, err));
+    bool ours = c->pq->PQgetvalue(r, 0, 0)[0] == 't';
+    rlk_pg_clear(c, r);
     if (ours)
         return 0;
     rlk_pg_not_available(err);
-    name_holder(p, number, err);
+    name_holder(c, number, err);
     return ROWLOCK_NOT_AVAILABLE;
 }
 
 int
 rlk_postgres_claim(const char *url, const char *label, const char *name,
-                   struct rlk_pg_claim **ret, rowlock_error *err)
+                   struct rlk_conn **ret, rowlock_error *err)
 {
-    struct rlk_pg_claim *c = rlk_calloc(1, sizeof *c);
-    if (!c)
-        return rlk_out_of_memory(err);
-    int rc = dial(&c->plain, url, label, err);
-    if (!rc)
-        rc = claim(&c->plain, name, err);
+    struct rlk_conn *conn;
+    RLK_TRY(dial(url, label, &conn, err));
+    int rc = claim(rlk_pg_of(conn), name, err);
     if (rc)
-        rlk_postgres_unclaim(c);
+        hang_up(conn);
     else
-        *ret = c;
+        *ret = conn;
     return rc;
 }
 
 void
-rlk_postgres_unclaim(struct rlk_pg_claim *c)
+rlk_postgres_unclaim(struct rlk_conn *claim)
 {
-    if (!c)
-        return;
-    hang_up(&c->plain);
-    rlk_free(c);
+    if (claim)
+        hang_up(claim);
 }

@@ -283,9 +283,6 @@ rlk_pg_of(struct rlk_conn *conn)
     return (struct rlk_pg *)conn;
 }
 
-/* ROWLOCK_MISUSE for a URL that libpq cannot read. */
-int rlk_pg_check_url(const struct rlk_libpq *pq, const char *url,
-                     rowlock_error *err);
 /* A connection, open or not: the caller's. */
 PGconn *rlk_pg_dial(const struct rlk_libpq *pq, const char *url,
                     const char *label);

@@ -25,9 +25,8 @@ static const char settings[] =
 /* ---- messages ---- */
 
 /* What libpq says of a URL that it cannot read may repeat the password. */
-int
-rlk_pg_check_url(const struct rlk_libpq *pq, const char *url,
-                 rowlock_error *err)
+static int
+check_url(const struct rlk_libpq *pq, const char *url, rowlock_error *err)
 {
     char *why = NULL;
     PQconninfoOption *options = pq->PQconninfoParse(url, &why);
@@ -252,7 +251,7 @@ open_connection(const struct rlk_open *o, struct rlk_conn **ret,
 {
     const struct rlk_libpq *pq;
     RLK_TRY(rlk_libpq_load(&pq, err));
-    RLK_TRY(rlk_pg_check_url(pq, o->target, err));
+    RLK_TRY(check_url(pq, o->target, err));
     struct rlk_pg *c = rlk_calloc(1, sizeof *c);
     if (!c)
         return rlk_out_of_memory(err);
