@@ -51,7 +51,7 @@ struct rlk_batch {
     struct rlk_item *order[RLK_BATCH_RECORDS]; /* to be written, in order */
     size_t n_order;
     struct rlk_rows rows; /* of this look: the hits */
-    struct rlk_rows made; /* the last new record */
+    struct rlk_rows made; /* new records, as stored */
     struct rlk_mark mark; /* of this look */
     bool trusted;         /* this batch has changed no key since */
     bool ahead;           /* it was made ahead, and is yet to be taken */

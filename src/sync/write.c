@@ -508,7 +508,7 @@ write_slice(rowlock_block *block, void *arg, rowlock_error *err)
     s->end = s->next;
     if (rlk_writing_may_put_all(s))
         RLK_TRY(rlk_writing_put_all(s, block, err));
-    for (; s->end < s->b->n_order;) {
+    while (s->end < s->b->n_order) {
         s->item = s->b->order[s->end++];
         s->item->stale = s->item->held = false;
         if (s->b->careful)

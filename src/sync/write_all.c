@@ -7,17 +7,26 @@
 #include "sync/writing.h"
 
 static bool
+is_of_columns(const struct rlk_plan *plan, const struct rlk_match_key *key,
+              const uint32_t *columns, size_t n_columns)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < n_columns; i++)
+        for (size_t k = 0; k < key->n_fields; k++)
+            same += columns[i] == plan->columns[key->fields[k]];
+    return same == key->n_fields && n_columns == key->n_fields;
+}
+
+static bool
 is_guarded(const struct rlk_table *t, const struct rlk_plan *plan,
            const struct rlk_match_key *key)
 {
+    if (is_of_columns(plan, key, t->primary_key, t->n_primary_key))
+        return true;
     for (size_t i = 0; i < t->n_indexes; i++) {
         const struct rlk_index *index = &t->indexes[i];
-        size_t same = 0;
-        for (size_t j = 0; j < index->n_columns; j++)
-            for (size_t k = 0; k < key->n_fields; k++)
-                same += index->columns[j] == plan->columns[key->fields[k]];
-        if (index->unique && !index->partial && same == key->n_fields &&
-            index->n_columns == key->n_fields)
+        if (index->unique && !index->partial &&
+            is_of_columns(plan, key, index->columns, index->n_columns))
             return true;
     }
     return false;
@@ -52,6 +61,18 @@ struct many {
     size_t n;
 };
 
+/* Every key found this record: while it is locked and as it was, no other can
+ * have one of them. */
+static bool
+is_certain(const struct rlk_writing *s)
+{
+    const struct rlk_item *item = s->item;
+    for (size_t k = 0; k < s->w->plan->d->n_match; k++)
+        if (item->keys[k].n_columns && item->found[k] < 0)
+            return false;
+    return item->all_agree && !rlk_writing_changes_key(s);
+}
+
 static int
 list_writes(struct rlk_writing *s, struct many *ret, rowlock_error *err)
 {
@@ -68,7 +89,7 @@ list_writes(struct rlk_writing *s, struct many *ret, rowlock_error *err)
         struct rlk_write w = {.table = s->table};
         if (item->verdict == RLK_CREATE)
             RLK_TRY(rlk_writing_list_new(s, &w, err));
-        else if (item->verdict == RLK_CHANGE && !rlk_writing_changes_key(s))
+        else if (item->verdict == RLK_CHANGE && is_certain(s))
             w = (struct rlk_write){s->table, item->hit, item->sets,
                                    item->n_sets};
         if (w.n_set == 0)
