@@ -151,14 +151,14 @@ rlk_latch_give(struct rlk_table *t)
         RLK_PUT(t->h->damaged, 1);
     uint64_t word = __atomic_exchange_n(&t->h->latch, 0, __ATOMIC_RELEASE);
     rlk_wrote();
-    if (word & SLEEPERS) {
+    if (word & SLEEPERS)
         rlk_futex_wake(low_half(t), 1);
-        let_others_in(t);
-    }
     uint32_t n = t->n_wake;
     t->n_wake = 0;
     for (uint32_t i = 0; i < n; i++)
         rlk_wake(&rlk_owner_at(t, t->wake[i])->wake);
+    if (word & SLEEPERS) /* who was granted is awake by now */
+        let_others_in(t);
 }
 
 int

@@ -431,8 +431,6 @@ test_queue__sixteen_waiters_are_granted_in_order_of_arrival(void **state)
     shared_free(grants, sizeof *grants);
 }
 
-/* ---- the listing ---- */
-
 /* ---- the latch is for all ---- */
 
 static long *pairs; /* that the other process has made */
@@ -471,6 +469,8 @@ test_release__of_very_many_locks_lets_others_in_between(void **state)
     shared_free(pairs, 2 * sizeof *pairs);
     rowlock_locks_close(s);
 }
+
+/* ---- the listing ---- */
 
 static void
 test_list__shows_holders_waiters_and_who_blocks_whom(void **state)
