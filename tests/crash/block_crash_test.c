@@ -20,8 +20,7 @@
 #include <cmocka.h>
 
 #include "lock/shared.h"
-#include "rowlock/rowlock.h"
-#include "support/engine.h"
+#include "support/records.h"
 #include "support/vfs.h"
 
 static struct database database;
@@ -47,16 +46,6 @@ watch_call(enum vfs_op op, const char *file)
     (void)op, (void)file;
     step();
     return 0;
-}
-
-static rowlock_db *
-open_db(void)
-{
-    rowlock_db *db = NULL;
-    rowlock_error err;
-    if (rowlock_open(database.url, NULL, &db, &err))
-        support_fail("%s: %s", err.message, err.detail);
-    return db;
 }
 
 /* ---- what the one that dies does ---- */
@@ -139,7 +128,7 @@ act_and_die(void *arg)
 {
     rowlock_error err;
     steps_left = *(long *)arg;
-    rowlock_db *db = open_db();
+    rowlock_db *db = records_open(&database, NULL);
     check(rowlock_atomic(db, first, NULL, &err) == 0);
     *told = 1;
     check(rowlock_atomic(db, second, NULL, &err) == 0);
@@ -172,9 +161,6 @@ static void
 check_others(rowlock_db *other)
 {
     rowlock_error err;
-    rowlock_lock_info *list;
-    rowlock_locks *locks;
-    size_t n;
     const char *now =
         database_look(&database, "SELECT id, n FROM item ORDER BY id");
     if (strcmp(now, states[*told]) != 0 &&
@@ -182,12 +168,7 @@ check_others(rowlock_db *other)
         support_fail("told %d, there is %s", *told, now);
     if (rowlock_atomic(other, look, NULL, &err))
         support_fail("%s: %s", err.message, err.detail);
-    check(rowlock_locks_open(database.url, NULL, &locks, NULL) == 0);
-    check(rowlock_locks_list(locks, &list, &n, NULL) == 0);
-    if (n != 0)
-        support_fail("%zu locks stay", n);
-    rowlock_locks_list_free(list);
-    rowlock_locks_close(locks);
+    records_check_no_locks(database.url);
     check(strcmp(database_look(&database, "PRAGMA integrity_check"), "ok") ==
           0);
 }
@@ -216,7 +197,8 @@ static void
 test_crash__at_any_step_of_a_block_leaves_all_or_nothing(void **state)
 {
     (void)state;
-    rowlock_db *other = open_db(); /* the table stays in use all the while */
+    rowlock_db *other = records_open(
+        &database, NULL); /* the table stays in use all the while */
     long k = 1;
     while (!die_at(k, other))
         k++;
@@ -229,10 +211,8 @@ static int
 set_up(void **state)
 {
     (void)state;
-    if (access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
     vfs_watch(watch_call);
-    database_init(&database);
+    database_init_in_memory(&database);
     database_run(&database, "CREATE TABLE item (id INTEGER PRIMARY KEY,"
                             "    slug TEXT, n INTEGER)");
     told = shared_alloc(sizeof *told);

@@ -20,8 +20,7 @@
 #include <cmocka.h>
 
 #include "checker.h"
-#include "rowlock/rowlock.h"
-#include "support/engine.h"
+#include "support/records.h"
 
 enum {
     WORKERS = 10,
@@ -200,23 +199,11 @@ transact(rowlock_block *b, void *arg, rowlock_error *err)
     return rc ? rc : rand_r(&w->seed) % 12 ? 0 : THINKS_BETTER;
 }
 
-static rowlock_db *
-open_db(void)
-{
-    rowlock_db *db = NULL;
-    rowlock_error err;
-    rowlock_options o = ROWLOCK_OPTIONS_INIT;
-    o.retries = 1000;
-    if (rowlock_open(database.url, &o, &db, &err))
-        support_fail("%s: %s", err.message, err.detail);
-    return db;
-}
-
 static void
 work(void *arg)
 {
     struct work w = *(const struct work *)arg;
-    rowlock_db *db = open_db();
+    rowlock_db *db = records_open(&database, NULL);
     while (!__atomic_load_n(&book->closing, __ATOMIC_ACQUIRE)) {
         rowlock_error err;
         w.number = -1;
@@ -355,16 +342,12 @@ test_history__unlocked_reads_are_read_committed(void **state)
     assert_int_equal(judge(HISTORY_STRICT_SERIALIZABLE, true), HISTORY_G2);
 }
 
-/* Where a flush costs nothing, if there is such a place: processes die here,
- * not the disk. */
 static int
 set_up(void **state)
 {
     char sql[200];
     (void)state;
-    if (access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
-    database_init(&database);
+    database_init_in_memory(&database);
     database_run(&database, "CREATE TABLE list (id INTEGER PRIMARY KEY,"
                             "    elements TEXT NOT NULL)");
     snprintf(sql, sizeof sql,

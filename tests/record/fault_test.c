@@ -17,7 +17,7 @@
 
 #include "base/memory.h"
 #include "rowlock/rowlock.h"
-#include "support/support.h"
+#include "support/records.h"
 #include "support/vfs.h"
 
 static struct folder folder;
@@ -261,19 +261,6 @@ check_state(const struct tried *t, long n)
                      0);
 }
 
-static void
-check_no_locks(void)
-{
-    rowlock_locks *locks;
-    rowlock_lock_info *list;
-    size_t n;
-    assert_int_equal(rowlock_locks_open(path.text, NULL, &locks, NULL), 0);
-    assert_int_equal(rowlock_locks_list(locks, &list, &n, NULL), 0);
-    assert_int_equal(n, 0);
-    rowlock_locks_list_free(list);
-    rowlock_locks_close(locks);
-}
-
 /* Answers whether nothing failed, since all calls are behind. */
 static bool
 fail_at(long n)
@@ -292,7 +279,7 @@ fail_at(long n)
     failures.opened += t.opened;
     failures.first += t.first && !t.opened;
     failures.second += t.second && !t.opened;
-    check_no_locks();
+    records_check_no_locks(path.text);
     check_state(&t, n);
     if (db) { /* it goes on */
         int rc = rowlock_atomic(db, rename_all, NULL, &err);

@@ -21,8 +21,7 @@
 
 #include <cmocka.h>
 
-#include "rowlock/rowlock.h"
-#include "support/engine.h"
+#include "support/records.h"
 
 enum {
     ACCOUNTS = 100,
@@ -47,19 +46,6 @@ struct board {
 
 static struct board *board;
 static struct database database;
-
-static rowlock_db *
-open_db(const char *label)
-{
-    rowlock_db *db = NULL;
-    rowlock_error err;
-    rowlock_options o = ROWLOCK_OPTIONS_INIT;
-    o.retries = 1000;
-    o.label = label;
-    if (rowlock_open(database.url, &o, &db, &err))
-        support_fail("%s: %s", err.message, err.detail);
-    return db;
-}
 
 /* ---- one transfer ---- */
 
@@ -159,7 +145,7 @@ serve(void *arg)
 {
     const struct life *me = arg;
     unsigned seed = (unsigned)me->number;
-    rowlock_db *db = open_db("teller");
+    rowlock_db *db = records_open(&database, "teller");
     struct transfer t = {.life = me->number};
     while (!__atomic_load_n(&board->closing, __ATOMIC_ACQUIRE)) {
         rowlock_error err;
@@ -215,7 +201,7 @@ count_held(rowlock_block *b, void *arg, rowlock_error *err)
 static void
 audit(rowlock_body *look, int64_t *ret_n)
 {
-    rowlock_db *db = open_db("auditor");
+    rowlock_db *db = records_open(&database, "auditor");
     while (!__atomic_load_n(&board->closing, __ATOMIC_ACQUIRE)) {
         rowlock_error err;
         int64_t sum = 0;
@@ -291,42 +277,6 @@ storm(struct child tellers[TELLERS])
 }
 
 static void
-check_ledger(int lives)
-{
-    for (int life = 0; life < lives; life++) {
-        char sql[160];
-        snprintf(sql, sizeof sql,
-                 "SELECT count(*), coalesce(max(number), -1) + 1, "
-                 "count(DISTINCT number) FROM ledger WHERE life = %d",
-                 life);
-        long long lines, next, distinct, done = board->done[life];
-        assert_int_equal(sscanf(database_look(&database, sql), "%lld|%lld|%lld",
-                                &lines, &next, &distinct),
-                         3);
-        assert_in_range(lines, done, done + 1);
-        assert_int_equal(next, lines);
-        assert_int_equal(distinct, lines);
-    }
-}
-
-/* Nothing of all those processes stays in the lock table. */
-static void
-check_locks(void)
-{
-    rowlock_locks *locks;
-    rowlock_lock_info *list;
-    rowlock_error err;
-    size_t n;
-    if (engine() != SQLITE)
-        return;
-    assert_int_equal(rowlock_locks_open(database.url, NULL, &locks, &err), 0);
-    assert_int_equal(rowlock_locks_list(locks, &list, &n, &err), 0);
-    assert_int_equal(n, 0);
-    rowlock_locks_list_free(list);
-    rowlock_locks_close(locks);
-}
-
-static void
 test_bank__the_sum_never_moves_and_nothing_acknowledged_is_lost(void **state)
 {
     (void)state;
@@ -345,22 +295,19 @@ test_bank__the_sum_never_moves_and_nothing_acknowledged_is_lost(void **state)
     assert_int_equal(
         database_number(&database, "SELECT sum(balance) FROM account"),
         ACCOUNTS * EACH);
-    check_ledger(lives);
-    check_locks();
-    if (engine() == SQLITE)
-        assert_string_equal(database_look(&database, "PRAGMA integrity_check"),
-                            "ok");
+    records_check_ledger(&database, lives, board->done);
+    if (engine() != SQLITE)
+        return;
+    records_check_no_locks(database.url);
+    assert_string_equal(database_look(&database, "PRAGMA integrity_check"),
+                        "ok");
 }
 
-/* Where a flush costs nothing, if there is such a place: processes die here,
- * not the disk. */
 static int
 set_up(void **state)
 {
     (void)state;
-    if (access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
-    database_init(&database);
+    database_init_in_memory(&database);
     database_run(&database,
                  "CREATE TABLE account (id INTEGER PRIMARY KEY,"
                  "    balance BIGINT NOT NULL);"

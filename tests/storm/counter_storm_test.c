@@ -15,8 +15,7 @@
 
 #include <cmocka.h>
 
-#include "rowlock/rowlock.h"
-#include "support/engine.h"
+#include "support/records.h"
 
 enum { PROCESSES = 8, BLOCKS = 2000, KEYS = 50, FEWEST_DEATHS = 5 };
 
@@ -52,21 +51,11 @@ blocks(int n)
     return engine() == SQLITE ? n : n / 10;
 }
 
-/* Where a flush costs nothing, if there is such a place: what is tested here is
- * not the disk, and a hundred thousand commits are many flushes. */
-static void
-avoid_the_disk(void)
-{
-    if (access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
-}
-
 static int
 set_up(void **state)
 {
     (void)state;
-    avoid_the_disk();
-    database_init(&database);
+    database_init_in_memory(&database);
     /* No unique index: only the key locks keep duplicates out. */
     run("CREATE TABLE counter (id INTEGER PRIMARY KEY, name TEXT, n INTEGER)");
     board = shared_alloc(sizeof *board);
@@ -80,18 +69,6 @@ tear_down(void **state)
     shared_free(board, sizeof *board);
     database_done(&database);
     return 0;
-}
-
-static rowlock_db *
-open_db(void)
-{
-    rowlock_db *db = NULL;
-    rowlock_error err;
-    rowlock_options o = ROWLOCK_OPTIONS_INIT;
-    o.retries = 1000;
-    if (rowlock_open(database.url, &o, &db, &err))
-        support_fail("%s: %s", err.message, err.detail);
-    return db;
 }
 
 /* ---- the case ---- */
@@ -129,7 +106,7 @@ static void
 count(void *arg)
 {
     struct worker *w = arg;
-    rowlock_db *db = open_db();
+    rowlock_db *db = records_open(&database, NULL);
     while (board->acknowledged[w->number] <
            __atomic_load_n(&board->limit, __ATOMIC_ACQUIRE)) {
         rowlock_error err;
@@ -256,7 +233,7 @@ static void
 mix(void *arg)
 {
     struct worker *w = arg;
-    rowlock_db *db = open_db();
+    rowlock_db *db = records_open(&database, NULL);
     for (int i = 0; i < blocks(MIXED_BLOCKS) / PROCESSES; i++) {
         rowlock_block *b = NULL;
         rowlock_error err;
@@ -318,7 +295,7 @@ static void
 write_until_told(void *arg)
 {
     (void)arg;
-    rowlock_db *db = open_db();
+    rowlock_db *db = records_open(&database, NULL);
     check(rowlock_atomic(db, write_and_stop, NULL, NULL) == 0);
     rowlock_close(db);
 }
@@ -349,7 +326,7 @@ test_readers__a_thousand_reads_beside_a_writer_stopped_in_its_transaction(
     child_start(&c, write_until_told, NULL);
     child_expect(&c, "written");
     child_stop(&c);
-    rowlock_db *db = open_db();
+    rowlock_db *db = records_open(&database, NULL);
     for (int i = 0; i < 1000; i++)
         assert_int_equal(rowlock_atomic(db, read_one, &seen, NULL), 0);
     assert_int_equal(seen, 1000);

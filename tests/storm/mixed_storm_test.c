@@ -20,8 +20,7 @@
 
 #include <cmocka.h>
 
-#include "rowlock/rowlock.h"
-#include "support/engine.h"
+#include "support/records.h"
 
 enum {
     WORKERS = 61,
@@ -47,18 +46,6 @@ static struct database database;
 static const char *rowlock_program;
 static char definitions[IMPORTERS][2 * SUPPORT_TEXT];
 static int leash[2]; /* ends the orphans when the test does */
-
-static rowlock_db *
-open_db(void)
-{
-    rowlock_db *db = NULL;
-    rowlock_error err;
-    rowlock_options o = ROWLOCK_OPTIONS_INIT;
-    o.retries = 1000;
-    if (rowlock_open(database.url, &o, &db, &err))
-        support_fail("%s: %s", err.message, err.detail);
-    return db;
-}
 
 /* ---- what a block does ---- */
 
@@ -245,7 +232,7 @@ work(void *arg)
     struct job j = {.life = *(int *)arg};
     j.seed = (unsigned)j.life;
     close(leash[1]);
-    rowlock_db *db = open_db();
+    rowlock_db *db = records_open(&database, NULL);
     while (!__atomic_load_n(&board->closing, __ATOMIC_ACQUIRE)) {
         rowlock_error err;
         int rc = one_block(db, &j, &err);
@@ -388,20 +375,7 @@ storm(struct child c[PROCESSES])
 static void
 check_ledger(int lives)
 {
-    for (int life = 0; life < lives; life++) {
-        char sql[160];
-        snprintf(sql, sizeof sql,
-                 "SELECT count(*), coalesce(max(number), -1) + 1, "
-                 "count(DISTINCT number) FROM ledger WHERE life = %d",
-                 life);
-        long long lines, next, distinct, done = board->done[life];
-        assert_int_equal(sscanf(database_look(&database, sql), "%lld|%lld|%lld",
-                                &lines, &next, &distinct),
-                         3);
-        assert_in_range(lines, done, done + 1); /* it died before it was told */
-        assert_int_equal(next, lines);
-        assert_int_equal(distinct, lines);
-    }
+    records_check_ledger(&database, lives, board->done);
     assert_int_equal(database_number(&database, "SELECT sum(n) FROM counter"),
                      database_number(&database, "SELECT count(*) FROM ledger"));
 }
@@ -425,20 +399,6 @@ check_things(void)
 }
 
 static void
-check_locks(void)
-{
-    rowlock_locks *locks;
-    rowlock_lock_info *list;
-    rowlock_error err;
-    size_t n;
-    assert_int_equal(rowlock_locks_open(database.url, NULL, &locks, &err), 0);
-    assert_int_equal(rowlock_locks_list(locks, &list, &n, &err), 0);
-    assert_int_equal(n, 0);
-    rowlock_locks_list_free(list);
-    rowlock_locks_close(locks);
-}
-
-static void
 test_mixed__nothing_is_lost_doubled_or_left_by_64_processes(void **state)
 {
     (void)state;
@@ -459,24 +419,21 @@ test_mixed__nothing_is_lost_doubled_or_left_by_64_processes(void **state)
     assert_in_range(board->imports, 1, INT64_MAX);
     assert_in_range(board->deletes, 1, INT64_MAX);
     assert_in_range(board->orphans, 1, INT64_MAX);
-    check_locks(); /* while the orphans still live */
+    records_check_no_locks(database.url); /* while the orphans still live */
     check_ledger(lives);
     check_things();
     assert_string_equal(database_look(&database, "PRAGMA integrity_check"),
                         "ok");
 }
 
-/* Where a flush costs nothing, if there is such a place: processes die here,
- * not the disk. No unique index: that nothing is doubled is our doing. Numbers
+/* No unique index: that nothing is doubled is our doing. Numbers
  * are not given out again, or a run could meet two things under one number, and
  * tell a conflict. */
 static int
 set_up(void **state)
 {
     (void)state;
-    if (access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
-    database_init(&database);
+    database_init_in_memory(&database);
     database_run(
         &database,
         "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL);"

@@ -11,8 +11,7 @@
 
 #include <cmocka.h>
 
-#include "rowlock/rowlock.h"
-#include "support/engine.h"
+#include "support/records.h"
 
 enum { THREADS = 8, BLOCKS = 150, KEYS = 5 };
 
@@ -70,18 +69,6 @@ work(void *arg)
     return NULL;
 }
 
-static rowlock_db *
-open_db(void)
-{
-    rowlock_db *db;
-    rowlock_error err;
-    rowlock_options o = ROWLOCK_OPTIONS_INIT;
-    o.retries = 1000;
-    if (rowlock_open(database.url, &o, &db, &err))
-        support_fail("%s: %s", err.message, err.detail);
-    return db;
-}
-
 static void
 test_threads__with_a_session_each_count_right(void **state)
 {
@@ -91,7 +78,8 @@ test_threads__with_a_session_each_count_right(void **state)
     database_run(&database, "CREATE TABLE counter (id INTEGER PRIMARY KEY, "
                             "name TEXT, n INTEGER)");
     for (int i = 0; i < THREADS; i++)
-        workers[i] = (struct worker){.seed = (unsigned)i, .db = open_db()};
+        workers[i] = (struct worker){.seed = (unsigned)i,
+                                     .db = records_open(&database, NULL)};
     for (int i = 0; i < THREADS; i++)
         check(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0);
     for (int i = 0; i < THREADS; i++) {

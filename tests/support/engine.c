@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT = 1 << 16 };
 static char answer[TEXT];
@@ -170,6 +171,14 @@ database_init(struct database *ret)
     snprintf(ret->url, sizeof ret->url, "%s",
              folder_file(&ret->folder, "app.db").text);
     run_sqlite(ret, "PRAGMA journal_mode = wal;");
+}
+
+void
+database_init_in_memory(struct database *ret)
+{
+    if (access("/dev/shm", W_OK) == 0)
+        setenv("TMPDIR", "/dev/shm", 1);
+    database_init(ret);
 }
 
 void

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "support/engine.h"
+#include "support/records.h"
 #include "sync/sync.h"
 
 enum { RECORDS = 60, THERE = 30, BATCH = 20 };
@@ -97,19 +97,6 @@ number(const char *sql)
 }
 
 static void
-check_no_locks(void)
-{
-    rowlock_locks *locks;
-    rowlock_lock_info *list;
-    size_t n;
-    check(rowlock_locks_open(database.url, NULL, &locks, NULL) == 0);
-    check(rowlock_locks_list(locks, &list, &n, NULL) == 0);
-    assert_int_equal(n, 0);
-    rowlock_locks_list_free(list);
-    rowlock_locks_close(locks);
-}
-
-static void
 start_anew(void)
 {
     char sql[300];
@@ -131,7 +118,7 @@ check_whole(const struct rlk_sync_report *r)
     assert_int_equal(number("SELECT count(*) FROM t"), THERE + r->created);
     assert_int_equal(number("SELECT count(*) FROM t WHERE name LIKE 'new%'"),
                      r->created + r->updated);
-    check_no_locks();
+    records_check_no_locks(database.url);
 }
 
 /* Answers whether the run had fewer allocations. */
