@@ -65,7 +65,9 @@ struct rlk_command {
     int (*run)(const struct rlk_args *args);
 };
 
-/* Rows that several commands share. */
+/* What several commands share. */
+#define RLK_ANY_DATABASE \
+    "DATABASE is a path, sqlite:PATH or a postgresql:// URL.\n"
 #define RLK_OPTION_JSON                       \
     {                                         \
         .name = "json", .environment = true,  \

@@ -9,8 +9,8 @@
 
 #include "cli/speak.h"
 #include "front/front.h"
+#include "front/target.h"
 #include "record/record.h"
-#include "rowlock/lock.h"
 
 struct reading {
     rowlock_db *db;
@@ -81,85 +81,62 @@ says_it_runs(const struct rlk_past_run *run)
     return v->type == ROWLOCK_TEXT && strcmp(v->u.s.ptr, RLK_RUN_RUNNING) == 0;
 }
 
-/* key is the name as the lock table shows it: cut with a '~' where it is long,
- * blanks for controls. */
-static bool
-is_shown_as(const char *name, const char *key)
-{
-    for (; *key; name++, key++) {
-        unsigned char c = (unsigned char)*name;
-        if (*key == '~' && !key[1] && c)
-            return true;
-        if (*key != (c < 0x20 || c == 0x7F ? ' ' : (char)c) || !c)
-            return false;
-    }
-    return !*name;
-}
-
-static bool
-lives(const struct rlk_past_run *run, const rowlock_lock_info *locks, size_t n)
+/* As far as is known. */
+static int
+lives(const char *database, const struct rlk_past_run *run, bool *ret,
+      rowlock_error *err)
 {
     const rowlock_value *name = &run->values[RLK_RUNS_SYNC];
     const rowlock_value *pid = &run->values[RLK_RUNS_PID];
-    for (size_t i = 0; i < n; i++)
-        if (locks[i].kind == ROWLOCK_RECORD && !locks[i].waiting &&
-            strcmp(locks[i].table, RLK_HISTORY_TABLE) == 0 &&
-            pid->type == ROWLOCK_INT && pid->u.i == locks[i].pid &&
-            name->type == ROWLOCK_TEXT &&
-            is_shown_as(name->u.s.ptr, locks[i].key))
-            return true;
-    return false;
+    *ret = false;
+    return name->type == ROWLOCK_TEXT && pid->type == ROWLOCK_INT
+               ? rlk_front_is_claimed(database, name->u.s.ptr, pid->u.i, ret,
+                                      err)
+               : 0;
 }
 
+/* Lists the rows that say they run, and whose run does not: ret has room. */
 static int
-list_locks(const char *database, rowlock_lock_info **ret, size_t *ret_n,
-           rowlock_error *err)
+list_gone(const struct rlk_past_runs *runs, const char *database, int64_t *ret,
+          size_t *ret_n, rowlock_error *err)
 {
-    const char *path;
-    rowlock_locks *locks;
-    rowlock_locks_options o = ROWLOCK_LOCKS_OPTIONS_INIT;
-    o.label = "rowlock runs";
-    o.existing_only = 1;
-    RLK_TRY(rlk_front_path(database, &path, err));
-    int rc = rowlock_locks_open(path, &o, &locks, err);
-    if (rc == ROWLOCK_UNDEFINED) { /* no lock table: nobody runs */
-        *ret = NULL;
-        *ret_n = 0;
-        return 0;
+    *ret_n = 0;
+    for (size_t i = 0; i < runs->n; i++) {
+        bool living = true;
+        if (says_it_runs(&runs->list[i]))
+            RLK_TRY(lives(database, &runs->list[i], &living, err));
+        if (!living)
+            ret[(*ret_n)++] = runs->list[i].id;
     }
-    RLK_TRY(rc);
-    rc = rowlock_locks_list(locks, ret, ret_n, err);
-    rowlock_locks_close(locks);
-    return rc;
+    return 0;
 }
 
-/* newest: of the first look; a row that came since may well run. */
 static void
-mark_gone(struct rlk_past_runs *runs, int64_t newest,
-          const rowlock_lock_info *locks, size_t n)
+mark_gone(struct rlk_past_runs *runs, const int64_t *gone, size_t n)
 {
     for (size_t i = 0; i < runs->n; i++)
-        if (runs->list[i].id <= newest && says_it_runs(&runs->list[i]) &&
-            !lives(&runs->list[i], locks, n))
-            runs->list[i].values[RLK_RUNS_STATUS] =
-                rowlock_text(RLK_RUN_BROKEN);
+        for (size_t j = 0; j < n; j++)
+            if (runs->list[i].id == gone[j] && says_it_runs(&runs->list[i]))
+                runs->list[i].values[RLK_RUNS_STATUS] =
+                    rowlock_text(RLK_RUN_BROKEN);
 }
 
 static int
 find_gone(struct reading *r, const char *database, rowlock_error *err)
 {
-    rowlock_lock_info *locks;
     rowlock_error failure = {0};
     size_t n;
-    int64_t newest = r->runs->list[0].id;
-    if (list_locks(database, &locks, &n, &failure)) {
+    int64_t *gone = rlk_calloc(r->runs->n, sizeof *gone);
+    if (!gone)
+        return rlk_out_of_memory(err);
+    if (list_gone(r->runs, database, gone, &n, &failure)) {
         rlk_speak("who still runs is not known: %s", failure.message);
-        return 0;
+        n = 0;
     }
-    int rc = rowlock_atomic(r->db, read_rows, r, err);
+    int rc = n ? rowlock_atomic(r->db, read_rows, r, err) : 0;
     if (!rc)
-        mark_gone(r->runs, newest, locks, n);
-    rowlock_locks_list_free(locks);
+        mark_gone(r->runs, gone, n);
+    rlk_free(gone);
     return rc;
 }
 

@@ -30,15 +30,12 @@ const struct rlk_command rlk_command_runs = {
         "that another run of the same definition keeps from starting. The "
         "newest 1,000 of each definition are kept. They are shown newest "
         "first, STARTED in local time; below stands why runs have failed.\n"
-        "\n"
-        "DATABASE is a path, sqlite:PATH or a postgresql:// URL.\n"
-        "\n"
+        "\n" RLK_ANY_DATABASE "\n"
         "STATUS is running, done (the source was read to its end), unchanged "
         "(done without reading, since the source says that nothing has changed "
         "since an earlier run), failed, interrupted (by a signal) or broken "
         "off (its process is gone without a word: killed, or the machine went "
-        "down). On a server such a run is shown as running until the next one "
-        "of its definition.\n"
+        "down).\n"
         "\n"
         "--json prints a list of objects, with times in UTC.",
     .options = {RLK_OPTION_JSON,

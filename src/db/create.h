@@ -4,6 +4,7 @@
 #ifndef RLK_DB_CREATE_H
 #define RLK_DB_CREATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -56,5 +57,8 @@ struct rlk_conn;
 int rlk_postgres_claim(const char *url, const char *label, const char *name,
                        struct rlk_conn **ret, rowlock_error *err);
 void rlk_postgres_unclaim(struct rlk_conn *claim); /* NULL allowed */
+/* Has anybody the claim? Also true on a server that keeps none. */
+int rlk_postgres_is_claimed(const char *url, const char *name, bool *ret,
+                            rowlock_error *err);
 
 #endif

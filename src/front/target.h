@@ -23,5 +23,9 @@ struct rlk_claim { /* zeroed: none */
 int rlk_front_claim(const char *url, const char *label, const char *name,
                     struct rlk_claim *ret, rowlock_error *err);
 void rlk_front_unclaim(struct rlk_claim *c);
+/* Has anybody the claim, as far as the engine knows? In a lock table: process
+ * pid, which a server does not know. Nothing is made or waited for. */
+int rlk_front_is_claimed(const char *url, const char *name, int64_t pid,
+                         bool *ret, rowlock_error *err);
 
 #endif

@@ -81,9 +81,9 @@ class Sync(unittest.TestCase):
         self.addCleanup(program.kill)
         return program
 
-    def holder(self, sql):
+    def holder(self, sql, url=None):
         """A transaction that stays open: what psql has done so far."""
-        psql = Program(self.server.programs / "psql", "-qtA", "-d", self.server.url)
+        psql = Program(self.server.programs / "psql", "-qtA", "-d", url or self.server.url)
         self.addCleanup(psql.kill)
         psql.tell(f"BEGIN; {sql}; SELECT 'done so far';")
         psql.wait_for_out("done so far")
@@ -204,9 +204,11 @@ class Sync(unittest.TestCase):
 
     def wait_until_blocked(self):
         """Until a session waits for another's lock, as the server says."""
-        self.query("DO $$ BEGIN FOR i IN 1..30000 LOOP "
-                   "IF EXISTS (SELECT FROM pg_locks WHERE NOT granted) THEN RETURN; END IF; "
-                   "PERFORM pg_sleep(0.001); END LOOP; RAISE 'nobody waits'; END $$")
+        self.server_waits_until("EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+
+    def server_waits_until(self, what):
+        self.query(f"DO $$ BEGIN FOR i IN 1..30000 LOOP IF {what} THEN RETURN; END IF; "
+                   f"PERFORM pg_sleep(0.001); END LOOP; RAISE 'never: %', $a${what}$a$; END $$")
 
     def test_one_run_of_a_definition_at_a_time(self):
         self.sync()
@@ -320,6 +322,40 @@ class Sync(unittest.TestCase):
         self.assertEqual(self.counts(self.sync()), {"updated": 1, "unchanged": RECORDS - 1})
         self.assertEqual(self.query("SELECT count(*) FROM term WHERE name LIKE 'Nome %'"),
                          str(RECORDS))
+
+    def test_what_a_killed_run_left_is_broken_off_at_once_and_for_good(self):
+        program, psql = self.blocked_run()
+        self.assertEqual(self.runs(), ["running", "done"])
+        program.kill()
+        self.wait_until_unclaimed()
+        self.assertEqual(self.runs(), ["broken off", "done"])
+        self.assertEqual(self.stored(), "done running")  # it was only looked at
+        psql.tell("COMMIT;")
+        self.sync()
+        self.assertEqual(self.stored(), "done broken off done")
+
+    def test_a_claim_in_another_database_is_not_ours(self):
+        program, _ = self.blocked_run()
+        claim = self.query("SELECT classid || ',' || objid::bigint::bit(32)::int FROM pg_locks "
+                           "WHERE locktype = 'advisory'")
+        program.kill()
+        self.wait_until_unclaimed()
+        self.query("CREATE DATABASE other")
+        self.addCleanup(self.query, "DROP DATABASE other WITH (FORCE)")
+        self.holder(f"SELECT pg_advisory_lock({claim})",
+                    self.server.url.replace("/postgres?", "/other?"))
+        self.assertEqual(self.runs(), ["broken off", "done"])
+
+    def runs(self):
+        done = self.rowlock("runs", self.server.url, "--json")
+        self.assertEqual(done.stderr, "")
+        return [run["status"] for run in json.loads(done.stdout)]
+
+    def stored(self):
+        return self.query("SELECT string_agg(status, ' ' ORDER BY id) FROM rowlock_runs")
+
+    def wait_until_unclaimed(self):
+        self.server_waits_until("NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')")
 
     def test_ctrl_c_reaches_the_server(self):
         program, _ = self.blocked_run()

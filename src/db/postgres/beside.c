@@ -177,22 +177,45 @@ rlk_postgres_create(const char *url, const struct rlk_new_table *t,
 
 /* ---- a claim ---- */
 
-/* In the detail of err; nothing when the holder is gone meanwhile. */
-static void
-name_holder(struct rlk_pg *c, int32_t number, rowlock_error *err)
+static bool
+can_claim(const struct rlk_pg *c)
 {
-    char sql[400], held[32];
-    PGresult *r;
+    return c->base.driver->capabilities & RLK_CAN_LOCK_KEYS;
+}
+
+static uint32_t
+number_of(const char *name)
+{
+    uint64_t h = rlk_pg_hash(0, name, strlen(name));
+    return (uint32_t)(h ^ h >> 32);
+}
+
+/* A row, or none: pid, program, seconds. Such locks are a database's own. */
+static int
+find_holder(struct rlk_pg *c, uint32_t number, PGresult **ret,
+            rowlock_error *err)
+{
+    char sql[500];
     snprintf(sql, sizeof sql,
              "SELECT l.pid, coalesce(a.application_name, ''), "
              "extract(epoch FROM clock_timestamp() - a.state_change)::bigint "
              "FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid "
-             "WHERE l.locktype = 'advisory' AND l.granted "
-             "AND l.classid = " CLASS " AND l.objid = %u",
-             (unsigned)(uint32_t)number);
+             "WHERE l.locktype = 'advisory' AND l.granted AND l.database = "
+             "(SELECT oid FROM pg_database WHERE datname = current_database()) "
+             "AND l.classid = " CLASS " AND l.objid = %u AND l.objsubid = 2",
+             (unsigned)number);
     rlk_pg_start(c);
     rlk_pg_sql(c, sql);
-    if (rlk_pg_run(c, &r, NULL))
+    return rlk_pg_run(c, ret, err);
+}
+
+/* In the detail of err; nothing when the holder is gone meanwhile. */
+static void
+name_holder(struct rlk_pg *c, uint32_t number, rowlock_error *err)
+{
+    char held[32];
+    PGresult *r;
+    if (find_holder(c, number, &r, NULL))
         return;
     if (c->pq->PQntuples(r)) {
         rlk_duration_print(1000 * strtoll(c->pq->PQgetvalue(r, 0, 2), NULL, 10),
@@ -209,12 +232,11 @@ claim(struct rlk_pg *c, const char *name, rowlock_error *err)
 {
     char sql[120];
     PGresult *r;
-    if (!(c->base.driver->capabilities & RLK_CAN_LOCK_KEYS))
+    if (!can_claim(c))
         return 0; /* such a lock would hold nobody back there */
-    uint64_t h = rlk_pg_hash(0, name, strlen(name));
-    int32_t number = (int32_t)(uint32_t)(h ^ h >> 32);
+    uint32_t number = number_of(name);
     snprintf(sql, sizeof sql, "SELECT pg_try_advisory_lock(" CLASS ", %d)",
-             (int)number);
+             (int)(int32_t)number);
     rlk_pg_start(c);
     rlk_pg_sql(c, sql);
     RLK_TRY(rlk_pg_run(c, &r, err));
@@ -238,6 +260,30 @@ rlk_postgres_claim(const char *url, const char *label, const char *name,
         hang_up(conn);
     else
         *ret = conn;
+    return rc;
+}
+
+static int
+is_claimed(struct rlk_pg *c, const char *name, bool *ret, rowlock_error *err)
+{
+    PGresult *r;
+    *ret = true;
+    if (!can_claim(c))
+        return 0; /* nobody knows */
+    RLK_TRY(find_holder(c, number_of(name), &r, err));
+    *ret = c->pq->PQntuples(r) > 0;
+    rlk_pg_clear(c, r);
+    return 0;
+}
+
+int
+rlk_postgres_is_claimed(const char *url, const char *name, bool *ret,
+                        rowlock_error *err)
+{
+    struct rlk_conn *conn;
+    RLK_TRY(dial(url, "rowlock", &conn, err));
+    int rc = is_claimed(rlk_pg_of(conn), name, ret, err);
+    hang_up(conn);
     return rc;
 }
 
