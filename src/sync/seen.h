@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A set of names of local records: which of them a remote record of this run
  * has met already. Names that are neighbours, as integer keys are, share their
- * memory: half a byte each where there are no gaps, 43 where all are apart. */
+ * memory: half a byte each where there are no gaps, 45 where all are apart. */
 #ifndef RLK_SYNC_SEEN_H
 #define RLK_SYNC_SEEN_H
 
@@ -13,8 +13,9 @@ struct rlk_seen_group { /* of 64 names, from 64 * number on */
     uint64_t number, bits;
 };
 
-struct rlk_seen { /* zeroed is empty */
-    struct rlk_seen_group *groups;
+struct rlk_seen {                  /* zeroed is empty */
+    struct rlk_seen_group *groups; /* and behind them the filter */
+    uint64_t *filter;
     size_t n, cap;
 };
 
