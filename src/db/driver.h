@@ -317,7 +317,8 @@ struct rlk_driver {
                        rowlock_error *err);
     /* As insert(), or lock_row() and update(), with NOWAIT, where write_epoch()
      * and commit_mark() prove that w->old is what is there: so it need not be
-     * compared. ret_row's bytes may last only until the block ends. */
+     * compared. Until the block ends what w points to must stay, and so long
+     * lasts ret_row. */
     int (*put)(struct rlk_conn *c, const struct rlk_write *w,
                struct rlk_rows *ret_row, rowlock_error *err);
     /* Many at once, where put() cannot be: each write->old was read without a

@@ -75,7 +75,8 @@ struct rlk_put {
  * been current, and no write of this block may have changed what it saw of
  * this record and these keys. *ret_done: false when that is over, since the
  * transaction was given up for a wait; then nothing was done. A new
- * record as stored is added to ret_row, which is the caller's. Errors: 55P03,
+ * record as stored is added to ret_row, which is the caller's. What put points
+ * to must stay until the block ends, and so long lasts ret_row. Errors: 55P03,
  * 23505, as update and insert of driver.h. */
 int rlk_block_put(rowlock_block *b, const struct rlk_put *put,
                   struct rlk_rows *ret_row, bool *ret_done, rowlock_error *err);

@@ -306,6 +306,11 @@ static void
 keep_new_row(struct rlk_sqlite *c, const struct change *ch)
 {
     struct rlk_sqlite_effects *e = &c->effects;
+    if (e->target.foreseen) { /* the bytes are those that put() was given */
+        memcpy(e->target.new_row, ch->new_row,
+               ch->table->base.n_columns * sizeof *ch->new_row);
+        return;
+    }
     for (size_t i = 0; i < ch->table->base.n_columns; i++) {
         if (rlk_value_copy(e->target.new_arena, ch->new_row[i],
                            &e->target.new_row[i]))
