@@ -43,11 +43,9 @@ has(const struct rlk_keys *keys, const struct rlk_match *key)
     return false;
 }
 
-bool
-rlk_keys_append(struct rlk_keys *keys, struct rlk_match key)
+static bool
+push(struct rlk_keys *keys, struct rlk_match key)
 {
-    if (has(keys, &key))
-        return true;
     if (keys->n == keys->cap) {
         size_t cap = keys->cap ? keys->cap * 2 : 8;
         struct rlk_match *more =
@@ -61,6 +59,12 @@ rlk_keys_append(struct rlk_keys *keys, struct rlk_match key)
     }
     keys->list[keys->n++] = key;
     return true;
+}
+
+bool
+rlk_keys_append(struct rlk_keys *keys, struct rlk_match key)
+{
+    return has(keys, &key) || push(keys, key);
 }
 
 static bool
@@ -84,10 +88,14 @@ rlk_keys_add(struct rlk_keys *keys, const uint32_t *columns, size_t n_columns,
         if (!value_after(old, set, n_set, columns[i], &key[i].value) ||
             key[i].value.type == ROWLOCK_NULL)
             return true;
+    }
+    const struct rlk_match made = {key, n_columns};
+    if (has(keys, &made))
+        return true;
+    for (size_t i = 0; i < n_columns; i++)
         if (!copy_bytes(keys->arena, &key[i].value))
             return false;
-    }
-    return rlk_keys_append(keys, (struct rlk_match){key, n_columns});
+    return push(keys, made);
 }
 
 bool
