@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 #define MODULE "rowlock-http.so"
 
 /* The folder of the program or library that holds this function. The program's
@@ -70,6 +72,7 @@ load_module(const struct rlk_http_module **ret, rowlock_error *err)
     if (!module || strcmp(module->version, RLK_HTTP_VERSION) != 0)
         return rlk_fail(err, ROWLOCK_UNSUPPORTED,
                         "'%.150s' belongs to another version of rowlock", path);
+    module->allocate_by(rlk_allocator);
     *ret = module;
     return 0;
 }

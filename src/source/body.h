@@ -74,11 +74,15 @@ int rlk_body_check_size(uint64_t bytes, uint64_t limit, const char *url,
 
 /* What the module exports under this name. */
 #define RLK_HTTP_MODULE  "rlk_http_module"
-#define RLK_HTTP_VERSION "0.1.0/9" /* must be equal on both sides */
+#define RLK_HTTP_VERSION "0.1.0/10" /* must be equal on both sides */
 struct rlk_http_module {
     const char *version;
     rlk_body_open_fn *open;
     rlk_body_resolve_fn *resolve;
+    /* The module has a copy of the room base: what it and libcurl need comes
+     * from our allocator, so that a test can refuse it. Before any other call.
+     */
+    void (*allocate_by)(void *(*allocator)(void *old, size_t size));
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "answer.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "retry.h"
 
@@ -233,15 +234,18 @@ check_url(const char *url, const char *shown, rowlock_error *err)
     if (!parsed)
         return rlk_out_of_memory(err);
     CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, 0);
-    bool bad = code || curl_url_get(parsed, CURLUPART_HOST, &host, 0);
-    bool secret = !curl_url_get(parsed, CURLUPART_USER, &user, 0);
+    if (!code)
+        code = curl_url_get(parsed, CURLUPART_HOST, &host, 0);
+    CURLUcode has_user = curl_url_get(parsed, CURLUPART_USER, &user, 0);
     curl_free(user);
     curl_free(host);
     curl_url_cleanup(parsed);
-    if (secret)
+    if (code == CURLUE_OUT_OF_MEMORY || has_user == CURLUE_OUT_OF_MEMORY)
+        return rlk_out_of_memory(err);
+    if (!has_user)
         return rlk_fail(err, ROWLOCK_UNSUPPORTED,
                         "a url with a user or password is refused");
-    if (bad)
+    if (code)
         return rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' is not a url: %s",
                         shown, curl_url_strerror(code));
     return 0;
@@ -256,33 +260,37 @@ add_header(struct curl_slist **list, const char *line)
     return longer != NULL;
 }
 
-/* Scheme, host and port, as they are compared. */
+/* Scheme, host and port, as they are compared; nothing for what is no url.
+ * false: out of memory. */
 static bool
 find_origin(const char *url, struct rlk_buf *ret)
 {
+    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST,
+                                      CURLUPART_PORT};
     CURLU *parsed = curl_url();
-    char *part[3] = {NULL, NULL, NULL};
-    bool ok =
-        parsed && !curl_url_set(parsed, CURLUPART_URL, url, 0) &&
-        !curl_url_get(parsed, CURLUPART_SCHEME, &part[0], 0) &&
-        !curl_url_get(parsed, CURLUPART_HOST, &part[1], 0) &&
-        !curl_url_get(parsed, CURLUPART_PORT, &part[2], CURLU_DEFAULT_PORT);
-    for (int i = 0; i < 3; i++) {
-        if (ok)
-            rlk_buf_format(ret, "%s ", part[i]);
-        curl_free(part[i]);
+    CURLUcode code = parsed ? curl_url_set(parsed, CURLUPART_URL, url, 0)
+                            : CURLUE_OUT_OF_MEMORY;
+    for (int i = 0; !code && i < 3; i++) {
+        char *part = NULL;
+        code = curl_url_get(parsed, parts[i], &part, CURLU_DEFAULT_PORT);
+        rlk_buf_format(ret, "%s ", part ? part : "");
+        curl_free(part);
     }
     curl_url_cleanup(parsed);
-    return ok && !ret->failed;
+    if (code)
+        rlk_buf_clear(ret);
+    return code != CURLUE_OUT_OF_MEMORY && !ret->failed;
 }
 
+/* Where we are led to by redirects is the place that the secret is for. */
 static bool
-is_own_origin(const struct http *h)
+is_own_origin(const struct http *h, bool *ret)
 {
     struct rlk_buf RLK_AUTOBUF own = {0};
     struct rlk_buf RLK_AUTOBUF here = {0};
-    return find_origin(h->o.url, &own) && find_origin(h->url, &here) &&
-           strcasecmp(own.ptr, here.ptr) == 0;
+    bool known = find_origin(h->o.url, &own) && find_origin(h->url, &here);
+    *ret = known && own.len && here.len && strcasecmp(own.ptr, here.ptr) == 0;
+    return known;
 }
 
 static bool
@@ -303,13 +311,16 @@ make_headers(struct http *h)
 {
     const struct rlk_http_options *http = &h->o.http;
     struct rlk_validators v;
+    bool own = false;
     curl_slist_free_all(h->headers);
     h->headers = NULL;
     h->conditional = false;
     if (!add_header(&h->headers, "Accept: application/json, */*;q=0.1") ||
         !add_header(&h->headers, "Accept-Encoding: gzip, zstd"))
         return false;
-    if (http->auth && is_own_origin(h) && !add_header(&h->headers, http->auth))
+    if (http->auth && !is_own_origin(h, &own))
+        return false;
+    if (own && !add_header(&h->headers, http->auth))
         return false;
     if (!h->o.validator ||
         !rlk_validators_recall(h->o.validator, h->o.start, h->url, &v))
@@ -412,6 +423,8 @@ resolve(const char *base, const char *to, char **ret, rowlock_error *err)
     if (!code)
         code = curl_url_get(u, CURLUPART_URL, &full, 0);
     curl_url_cleanup(u);
+    if (code == CURLUE_OUT_OF_MEMORY)
+        return rlk_out_of_memory(err);
     if (code)
         return rlk_fail(err, ROWLOCK_BAD_VALUE,
                         "the next page's url is none: %s",
@@ -541,12 +554,34 @@ start(struct http *h, rowlock_error *err)
     }
 }
 
+/* ---- libcurl's memory is ours ---- */
+
+static void
+allocate_by(void *(*allocator)(void *old, size_t size))
+{
+    rlk_allocator = allocator;
+}
+
+static void *
+allocate(size_t size)
+{
+    return rlk_reallocarray(NULL, size, 1);
+}
+
+static void *
+reallocate(void *old, size_t size)
+{
+    return rlk_reallocarray(old, size, 1);
+}
+
 static int
 open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
               rowlock_error *err)
 {
     static bool initialised;
-    if (!initialised && curl_global_init(CURL_GLOBAL_DEFAULT))
+    if (!initialised &&
+        curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, rlk_free,
+                             reallocate, rlk_strdup, rlk_calloc))
         return rlk_out_of_memory(err);
     initialised = true;
     struct http *h = rlk_calloc(1, sizeof *h);
@@ -567,4 +602,4 @@ open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
 
 __attribute__((visibility("default")))
 const struct rlk_http_module rlk_http_module = {RLK_HTTP_VERSION, open_transfer,
-                                                resolve};
+                                                resolve, allocate_by};

@@ -5,7 +5,6 @@
  * sanitizer build shows that nothing leaks.) */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "base/memory.h"
+#include "base/scarce.h"
 #include "support/records.h"
 #include "sync/sync.h"
 
@@ -24,25 +23,6 @@ static struct path definition, body;
 static rowlock_db *db;
 static int told;
 static long harmless; /* failures that the run could do without */
-
-/* ---- allocations ---- */
-
-static atomic_long allowed = -1; /* -1: all */
-static atomic_bool failed;
-static void *(*usual)(void *old, size_t size);
-
-static void *
-fail_when_due(void *old, size_t size)
-{
-    if (size && atomic_load(&allowed) >= 0 &&
-        atomic_fetch_sub(&allowed, 1) == 0) {
-        atomic_store(&failed, true);
-        return NULL;
-    }
-    return usual(old, size);
-}
-
-/* ---- a run ---- */
 
 static int
 open_target(const struct rlk_definition *d, bool make, rowlock_db **ret,
@@ -128,17 +108,16 @@ fail_at(long n)
     struct rlk_sync_report report;
     rowlock_error err;
     start_anew();
-    atomic_store(&failed, false);
-    atomic_store(&allowed, n);
+    rlk_scarce_begin_once(n);
     int rc = run(&report, &err);
-    atomic_store(&allowed, -1);
+    rlk_scarce_end();
     if (rc && rc != ROWLOCK_NO_MEMORY)
         fail_msg("allocation %ld: %s %s", n, err.sqlstate, err.message);
     if (rc == 0 && report.created + report.updated != RECORDS)
         fail_msg("allocation %ld: well, and yet %d created, %d updated", n,
                  (int)report.created, (int)report.updated);
     check_whole(&report);
-    bool over = !atomic_load(&failed);
+    bool over = !rlk_scarce_failed;
     harmless += !over && rc == 0;
     assert_int_equal(run(&report, &err), 0);
     assert_int_equal(number("SELECT count(*) FROM t WHERE name LIKE 'new%'"),
@@ -151,13 +130,10 @@ test_no_memory__at_any_allocation_of_a_run_counts_what_is_there(void **state)
 {
     (void)state;
     long n = 0, tried = 0;
-    usual = rlk_allocator;
-    rlk_allocator = fail_when_due;
     while (!fail_at(n)) {
         tried++;
         n += n < 600 || soak(1) > 1 ? 1 : 5;
     }
-    rlk_allocator = usual;
     print_message("%ld allocations, %ld of them failed, %ld without harm\n", n,
                   tried, harmless);
     assert_in_range(n, 80, 100000);
