@@ -37,12 +37,12 @@ touched(struct rlk_ahead *a, uint32_t commit)
     return &a->touched[commit % RLK_AHEAD_COMMITS];
 }
 
-bool
-rlk_ahead_start(struct rlk_ahead *a, const struct rlk_seen *names)
+void
+rlk_ahead_start(struct rlk_ahead *a)
 {
     struct rlk_touched *t = touched(a, a->mark.own);
+    rlk_seen_clear(&t->names);
     t->all = false;
-    return rlk_seen_copy(&t->names, names);
 }
 
 bool

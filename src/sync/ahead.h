@@ -43,9 +43,8 @@ rlk_ahead_own(const struct rlk_ahead *a)
     return (struct rlk_mark){1, a->mark.own};
 }
 
-/* A write transaction begins that may touch these names; what else it touches
- * is yet to be told. false: out of memory. */
-bool rlk_ahead_start(struct rlk_ahead *a, const struct rlk_seen *names);
+/* A write transaction begins: what it touches is yet to be told. */
+void rlk_ahead_start(struct rlk_ahead *a);
 bool rlk_ahead_touch(struct rlk_ahead *a, uint64_t name);
 void rlk_ahead_touch_all(struct rlk_ahead *a);
 /* It was committed. */

@@ -100,6 +100,10 @@ int rlk_batch_end_second(struct rlk_batch *b, struct rlk_item *item,
                          rowlock_error *err);
 /* A name for the record that match key k means; and one that grows. */
 uint64_t rlk_key_name(const struct rlk_match *key, size_t k);
+/* Remembers that a write of item touches its record and, unless only_record,
+ * its keys. */
+bool rlk_item_touch(const struct rlk_item *item, bool only_record,
+                    const struct rlk_plan *plan, struct rlk_ahead *a);
 /* Those that are open and that nobody was seen to hold, into b->todo. */
 size_t rlk_batch_choose(struct rlk_batch *b);
 uint64_t rlk_name_add(uint64_t name, const void *bytes, size_t len);

@@ -159,6 +159,17 @@ rlk_key_name(const struct rlk_match *key, size_t k)
     return h;
 }
 
+bool
+rlk_item_touch(const struct rlk_item *item, bool only_record,
+               const struct rlk_plan *plan, struct rlk_ahead *a)
+{
+    bool ok = rlk_ahead_touch(a, item->local);
+    for (size_t k = 0; !only_record && ok && k < plan->d->n_match; k++)
+        if (item->keys[k].n_columns)
+            ok = rlk_ahead_touch(a, item->names[k]);
+    return ok;
+}
+
 /* A key that finds nothing yet. */
 static bool
 is_missed(const struct rlk_item *item, size_t k)

@@ -51,21 +51,13 @@ put(struct rlk_seen *s, uint64_t number)
 }
 
 static bool
-make(struct rlk_seen *ret, size_t cap)
-{
-    struct rlk_seen_group *groups = rlk_calloc(cap, SLOT);
-    if (groups)
-        *ret = (struct rlk_seen){groups, (uint64_t *)(groups + cap), 0, cap};
-    return groups;
-}
-
-static bool
 grow(struct rlk_seen *s)
 {
-    struct rlk_seen more;
-    if (!make(&more, s->cap ? s->cap * 2 : FIRST))
+    struct rlk_seen more = {.cap = s->cap ? s->cap * 2 : FIRST, .n = s->n};
+    more.groups = rlk_calloc(more.cap, SLOT);
+    if (!more.groups)
         return false;
-    more.n = s->n;
+    more.filter = (uint64_t *)(more.groups + more.cap);
     for (size_t i = 0; i < s->cap; i++)
         if (s->groups[i].bits)
             *put(&more, s->groups[i].number) = s->groups[i];
@@ -92,25 +84,6 @@ rlk_seen_has(const struct rlk_seen *s, uint64_t name)
     uint64_t hash = hash_of(name / 64), bit;
     return s->cap && *filter_of(s, hash, &bit) & bit &&
            group_of(s, name / 64, hash)->bits & UINT64_C(1) << name % 64;
-}
-
-bool
-rlk_seen_copy(struct rlk_seen *s, const struct rlk_seen *from)
-{
-    if (from->n == 0) {
-        rlk_seen_clear(s);
-        return true;
-    }
-    struct rlk_seen copy = *s;
-    if (s->cap != from->cap) {
-        if (!make(&copy, from->cap))
-            return false;
-        rlk_free(s->groups);
-    }
-    memcpy(copy.groups, from->groups, from->cap * SLOT);
-    copy.n = from->n;
-    *s = copy;
-    return true;
 }
 
 void

@@ -19,11 +19,8 @@ struct rlk_seen {                  /* zeroed is empty */
     size_t n, cap;
 };
 
-/* These answer false when out of memory. */
+/* false: out of memory. */
 bool rlk_seen_add(struct rlk_seen *s, uint64_t name);
-/* s becomes what from is. */
-bool rlk_seen_copy(struct rlk_seen *s, const struct rlk_seen *from);
-
 bool rlk_seen_has(const struct rlk_seen *s, uint64_t name);
 void rlk_seen_clear(struct rlk_seen *s); /* keeps the memory */
 void rlk_seen_done(struct rlk_seen *s);

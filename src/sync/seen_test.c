@@ -106,26 +106,6 @@ allocate(void *old, size_t size)
     return realloc(old, size);
 }
 
-/* Over sets that are larger, smaller, of its own size and empty. */
-static void
-test_seen__a_copy_has_what_the_other_has(void **state)
-{
-    (void)state;
-    static const uint64_t sizes[] = {10, MANY, 10, 20, 0, 10};
-    for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
-        struct rlk_seen from = {0};
-        for (uint64_t i = 1; i <= sizes[k]; i++)
-            assert_true(rlk_seen_add(&from, name_of(i + k * MANY)));
-        assert_true(rlk_seen_copy(&seen, &from));
-        rlk_seen_done(&from);
-        for (uint64_t i = 1; i <= sizes[k]; i++)
-            assert_true(rlk_seen_has(&seen, name_of(i + k * MANY)));
-        assert_false(rlk_seen_has(&seen, name_of(k * MANY)));
-        assert_true(rlk_seen_add(&seen, name_of(k * MANY)));
-        assert_true(rlk_seen_has(&seen, name_of(k * MANY)));
-    }
-}
-
 static void
 test_seen__a_clear_keeps_the_memory(void **state)
 {
@@ -178,7 +158,6 @@ main(void)
         TEST(test_seen__keeps_neighbours_and_edges_apart),
         TEST(test_seen__adding_twice_changes_nothing),
         TEST(test_seen__is_empty_after_a_clear_and_can_be_filled_again),
-        TEST(test_seen__a_copy_has_what_the_other_has),
         TEST(test_seen__a_clear_keeps_the_memory),
         TEST(test_seen__loses_nothing_when_memory_ends),
     };

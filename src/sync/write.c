@@ -218,25 +218,6 @@ is_current(const struct rlk_writing *s, struct rlk_mark now)
     return now.others && now.others == seen.others && now.own == seen.own;
 }
 
-/* Who looks ahead is told what the block may touch: the records and keys that
- * the look put in its order. The numbers of new records follow. */
-static int
-tell(struct rlk_writing *s, struct rlk_mark now, rowlock_error *err)
-{
-    rlk_ahead_note(&s->w->ahead, now);
-    s->told = true;
-    return rlk_ahead_start(&s->w->ahead, &s->b->round) ? 0
-                                                       : rlk_out_of_memory(err);
-}
-
-int
-rlk_writing_touch_new(struct rlk_writing *s, rowlock_error *err)
-{
-    return rlk_ahead_touch(&s->w->ahead, s->item->local)
-               ? 0
-               : rlk_out_of_memory(err);
-}
-
 /* Is what the look saw still so? Then records need not be looked for again,
  * one by one, under their locks. Not where triggers may change others. */
 static int
@@ -252,14 +233,22 @@ start_slice(struct rlk_writing *s, rowlock_block *block, rowlock_error *err)
     s->keyed = keyed;
     note_keyed(s->w->plan, t, keyed, &plain);
     if (s->w->checks) {
-        return tell(s, rlk_ahead_own(&s->w->ahead), err);
+        rlk_ahead_note(&s->w->ahead, rlk_ahead_own(&s->w->ahead));
+        rlk_ahead_start(&s->w->ahead);
+        s->told = true;
+        return 0;
     }
     if (!plain || t->has_triggers || s->wait_ms != ROWLOCK_NOWAIT)
         return 0;
     RLK_TRY(rlk_block_start_write(block, &now, err));
     s->since_ms = rlk_now_ms();
     s->current = is_current(s, now);
-    return now.others ? tell(s, now, err) : 0;
+    s->told = now.others != 0;
+    if (s->told) {
+        rlk_ahead_note(&s->w->ahead, now);
+        rlk_ahead_start(&s->w->ahead);
+    }
+    return 0;
 }
 
 bool
@@ -385,7 +374,10 @@ put_one(struct rlk_writing *s, rowlock_block *block, bool *ret_done,
                    : put_change(s, block, ret_done, err));
     if (!*ret_done) /* the transaction was given up for a wait */
         s->current = s->b->trusted = false;
-    return *ret_done && is_new ? rlk_writing_touch_new(s, err) : 0;
+    else if (s->w->ahead.db &&
+             !rlk_item_touch(item, !is_new, s->w->plan, &s->w->ahead))
+        return rlk_out_of_memory(err);
+    return 0;
 }
 
 static int

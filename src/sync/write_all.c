@@ -117,8 +117,9 @@ take_state(struct rlk_writing *s, const struct many *m, size_t i,
         w->old ? w->old : &s->b->made.rows[m->made_of[i]];
     item->outcome = w->old ? RLK_FATE_UPDATED : RLK_FATE_CREATED;
     item->local = rlk_row_name(s->table, row);
-    if (!w->old)
-        RLK_TRY(rlk_writing_touch_new(s, err));
+    if (s->w->ahead.db &&
+        !rlk_item_touch(item, w->old != NULL, s->w->plan, &s->w->ahead))
+        return rlk_out_of_memory(err);
     return rlk_writing_keep(s, row, err);
 }
 

@@ -31,9 +31,6 @@ bool rlk_writing_changes_key(const struct rlk_writing *s);
 /* The item as a new record: table and columns. */
 int rlk_writing_list_new(const struct rlk_writing *s, struct rlk_write *ret,
                          rowlock_error *err);
-/* s->item became the record s->item->local: no look before this block can have
- * seen it. */
-int rlk_writing_touch_new(struct rlk_writing *s, rowlock_error *err);
 
 /* May what is left of the batch be written at once? */
 bool rlk_writing_may_put_all(const struct rlk_writing *s);
