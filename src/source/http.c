@@ -4,6 +4,7 @@
  * arrived. Redirects are followed here, by our rules; a body is at its end only
  * when libcurl says that all of it came. */
 #include <curl/curl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -38,6 +39,60 @@ struct http {
     CURLcode result;
     char reason[CURL_ERROR_SIZE];
 };
+
+/* ---- libcurl's memory is ours ---- */
+
+/* libcurl often calls want of memory something else: a host that it could not
+ * resolve, a url of a bad scheme; or goes on with less, as with where a
+ * redirect leads. So whatever it answers then is not taken. */
+static atomic_bool short_of_memory;
+
+static void
+allocate_by(void *(*allocator)(void *old, size_t size))
+{
+    rlk_allocator = allocator;
+}
+
+static void *
+noted(void *p)
+{
+    if (!p)
+        short_of_memory = true;
+    return p;
+}
+
+static void *
+allocate(size_t size)
+{
+    return noted(rlk_reallocarray(NULL, size, 1));
+}
+
+static void *
+allocate_zeroed(size_t n, size_t size)
+{
+    return noted(rlk_calloc(n, size));
+}
+
+static void *
+reallocate(void *old, size_t size)
+{
+    return noted(rlk_reallocarray(old, size, 1));
+}
+
+static char *
+duplicate(const char *text)
+{
+    return noted(rlk_strdup(text));
+}
+
+/* Has libcurl lacked memory since this was last asked? */
+static bool
+lacked_memory(void)
+{
+    return atomic_exchange(&short_of_memory, false);
+}
+
+/* ---- one transfer ---- */
 
 static size_t
 take_bytes(char *bytes, size_t size, size_t n, void *arg)
@@ -107,8 +162,6 @@ say_failed(struct http *h, rowlock_error *err)
     if (h->too_large)
         return rlk_body_check_size(h->bytes, h->o.limits.body_bytes, h->shown,
                                    err);
-    if (h->piece.failed || h->result == CURLE_OUT_OF_MEMORY)
-        return rlk_out_of_memory(err);
     long number = 0;
     char text[128];
     const char *why = h->reason[0] ? h->reason : curl_easy_strerror(h->result);
@@ -164,6 +217,8 @@ wait_for_piece(struct http *h, rowlock_error *err)
             h->o.limits.stall_ms + (h->bytes ? 0 : h->o.limits.connect_ms))
             return say_stalled(h, err);
     }
+    if (h->piece.failed || lacked_memory())
+        return rlk_out_of_memory(err);
     return h->done && h->result ? say_failed(h, err) : 0;
 }
 
@@ -229,23 +284,23 @@ read_first(struct rlk_body *b, const char **ret, size_t *ret_len,
 static int
 check_url(const char *url, const char *shown, rowlock_error *err)
 {
+    (void)lacked_memory();
     CURLU *parsed = curl_url();
     char *user = NULL, *host = NULL;
     if (!parsed)
         return rlk_out_of_memory(err);
     CURLUcode code = curl_url_set(parsed, CURLUPART_URL, url, 0);
-    if (!code)
-        code = curl_url_get(parsed, CURLUPART_HOST, &host, 0);
-    CURLUcode has_user = curl_url_get(parsed, CURLUPART_USER, &user, 0);
+    bool bad = code || curl_url_get(parsed, CURLUPART_HOST, &host, 0);
+    bool secret = !curl_url_get(parsed, CURLUPART_USER, &user, 0);
     curl_free(user);
     curl_free(host);
     curl_url_cleanup(parsed);
-    if (code == CURLUE_OUT_OF_MEMORY || has_user == CURLUE_OUT_OF_MEMORY)
+    if (lacked_memory())
         return rlk_out_of_memory(err);
-    if (!has_user)
+    if (secret)
         return rlk_fail(err, ROWLOCK_UNSUPPORTED,
                         "a url with a user or password is refused");
-    if (code)
+    if (bad)
         return rlk_fail(err, ROWLOCK_BAD_VALUE, "'%.120s' is not a url: %s",
                         shown, curl_url_strerror(code));
     return 0;
@@ -267,22 +322,23 @@ find_origin(const char *url, struct rlk_buf *ret)
 {
     static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST,
                                       CURLUPART_PORT};
+    (void)lacked_memory();
     CURLU *parsed = curl_url();
-    CURLUcode code = parsed ? curl_url_set(parsed, CURLUPART_URL, url, 0)
-                            : CURLUE_OUT_OF_MEMORY;
-    for (int i = 0; !code && i < 3; i++) {
+    bool ok = parsed && !curl_url_set(parsed, CURLUPART_URL, url, 0);
+    for (int i = 0; ok && i < 3; i++) {
         char *part = NULL;
-        code = curl_url_get(parsed, parts[i], &part, CURLU_DEFAULT_PORT);
+        ok = !curl_url_get(parsed, parts[i], &part, CURLU_DEFAULT_PORT);
         rlk_buf_format(ret, "%s ", part ? part : "");
         curl_free(part);
     }
     curl_url_cleanup(parsed);
-    if (code)
+    if (!ok)
         rlk_buf_clear(ret);
-    return code != CURLUE_OUT_OF_MEMORY && !ret->failed;
+    return !lacked_memory() && !ret->failed;
 }
 
-/* Where we are led to by redirects is the place that the secret is for. */
+/* Are we, wherever redirects have led, where the secret is for? false: out of
+ * memory. */
 static bool
 is_own_origin(const struct http *h, bool *ret)
 {
@@ -360,6 +416,7 @@ static int
 request(struct http *h, long *ret_status, rowlock_error *err)
 {
     detach(h);
+    (void)lacked_memory();
     h->done = false;
     h->reason[0] = 0;
     h->bytes = 0;
@@ -411,6 +468,7 @@ check_target(const char *from, const char *shown, const char *to,
 static int
 resolve(const char *base, const char *to, char **ret, rowlock_error *err)
 {
+    (void)lacked_memory();
     CURLU *u = curl_url();
     char *full = NULL;
     if (!u)
@@ -423,8 +481,10 @@ resolve(const char *base, const char *to, char **ret, rowlock_error *err)
     if (!code)
         code = curl_url_get(u, CURLUPART_URL, &full, 0);
     curl_url_cleanup(u);
-    if (code == CURLUE_OUT_OF_MEMORY)
+    if (lacked_memory()) {
+        curl_free(full);
         return rlk_out_of_memory(err);
+    }
     if (code)
         return rlk_fail(err, ROWLOCK_BAD_VALUE,
                         "the next page's url is none: %s",
@@ -554,25 +614,7 @@ start(struct http *h, rowlock_error *err)
     }
 }
 
-/* ---- libcurl's memory is ours ---- */
-
-static void
-allocate_by(void *(*allocator)(void *old, size_t size))
-{
-    rlk_allocator = allocator;
-}
-
-static void *
-allocate(size_t size)
-{
-    return rlk_reallocarray(NULL, size, 1);
-}
-
-static void *
-reallocate(void *old, size_t size)
-{
-    return rlk_reallocarray(old, size, 1);
-}
+/* ---- the module ---- */
 
 static int
 open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
@@ -581,7 +623,7 @@ open_transfer(const struct rlk_body_options *o, struct rlk_body **ret,
     static bool initialised;
     if (!initialised &&
         curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, rlk_free,
-                             reallocate, rlk_strdup, rlk_calloc))
+                             reallocate, duplicate, allocate_zeroed))
         return rlk_out_of_memory(err);
     initialised = true;
     struct http *h = rlk_calloc(1, sizeof *h);
