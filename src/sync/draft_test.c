@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/scarce.h"
 #include "sync/survey.h"
 
 static char folder[] = "/tmp/rowlock-draft-XXXXXX";
@@ -131,17 +132,6 @@ test_survey__names_and_pointers(void **state)
 
 /* ---- memory ---- */
 
-static int left; /* allocations until one fails */
-static void *(*normal)(void *old, size_t size);
-
-static void *
-fail_once(void *old, size_t size)
-{
-    if (size && left-- == 0)
-        return NULL;
-    return normal(old, size);
-}
-
 static void
 fail_every_allocation(const struct rlk_table *table)
 {
@@ -151,14 +141,12 @@ fail_every_allocation(const struct rlk_table *table)
                                   .database = table ? "t.db" : NULL,
                                   .table = table,
                                   .limits = RLK_SOURCE_LIMITS_INIT};
-    normal = rlk_allocator;
     for (int n = 0; rc; n++) {
         struct rlk_draft draft;
-        left = n;
-        rlk_allocator = fail_once;
+        rlk_scarce_begin_once(n);
         rc = rlk_draft_make(&o, &draft, &err);
         rlk_draft_done(&draft);
-        rlk_allocator = normal;
+        rlk_scarce_end();
         assert_true(rc == 0 || rc == ROWLOCK_NO_MEMORY);
     }
 }

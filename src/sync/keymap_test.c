@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/scarce.h"
 #include "base/text.h"
 #include "sync/batch.h"
 #include "sync/fixture.h"
@@ -340,17 +341,6 @@ test_keymap__others_that_are_always_faster_do_not_stop_it(void **state)
 
 /* ---- memory ---- */
 
-static int left; /* allocations until one fails */
-static void *(*normal)(void *old, size_t size);
-
-static void *
-fail_once(void *old, size_t size)
-{
-    if (size && left-- == 0)
-        return NULL;
-    return normal(old, size);
-}
-
 static int
 run_scarcely(int n)
 {
@@ -358,11 +348,9 @@ run_scarcely(int n)
     put_row(1, "a", "a", "x");
     add("a", "a", "new");
     add("b", "b", "x");
-    normal = rlk_allocator;
-    left = n;
-    rlk_allocator = fail_once;
+    rlk_scarce_begin_once(n);
     int rc = rlk_batch_run(it.batch, &it.work, &it.f.err);
-    rlk_allocator = normal;
+    rlk_scarce_end();
     tear_down(NULL);
     return rc;
 }

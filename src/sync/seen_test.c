@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/memory.h"
+#include "base/scarce.h"
 
 enum { MANY = 50000 };
 
@@ -96,31 +96,19 @@ test_seen__is_empty_after_a_clear_and_can_be_filled_again(void **state)
 
 /* ---- memory ---- */
 
-static int calls_left;
-
-static void *
-allocate(void *old, size_t size)
-{
-    if (size && calls_left-- == 0)
-        return NULL;
-    return realloc(old, size);
-}
-
 static void
 test_seen__a_clear_keeps_the_memory(void **state)
 {
     (void)state;
-    void *(*before)(void *, size_t) = rlk_allocator;
     for (uint64_t i = 0; i < MANY; i++)
         assert_true(rlk_seen_add(&seen, name_of(i)));
-    calls_left = 0;
-    rlk_allocator = allocate;
+    rlk_scarce_begin(0);
     for (int round = 0; round < 3; round++) {
         rlk_seen_clear(&seen);
         for (uint64_t i = 0; i < MANY; i++)
             assert_true(rlk_seen_add(&seen, name_of(i)));
     }
-    rlk_allocator = before;
+    rlk_scarce_end();
 }
 
 /* Fails at an allocation, and at later ones: the name is not in, all that was
@@ -129,23 +117,19 @@ static void
 test_seen__loses_nothing_when_memory_ends(void **state)
 {
     (void)state;
-    void *(*before)(void *, size_t) = rlk_allocator;
     uint64_t n = 0;
-    rlk_allocator = allocate;
     for (int failures = 0; failures < 4; failures++) {
-        calls_left = 0;
+        rlk_scarce_begin(0);
         while (n < MANY && rlk_seen_add(&seen, name_of(n + 1)))
             n++;
+        rlk_scarce_end();
         assert_in_range(n, 0, MANY - 1);
         assert_false(rlk_seen_has(&seen, name_of(n + 1)));
         for (uint64_t i = 1; i <= n; i++)
             assert_true(rlk_seen_has(&seen, name_of(i)));
-        calls_left = 100;
         assert_true(rlk_seen_add(&seen, name_of(++n)));
         assert_true(rlk_seen_has(&seen, name_of(n)));
     }
-    rlk_seen_done(&seen);
-    rlk_allocator = before;
 }
 
 int

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "base/memory.h"
+#include "base/scarce.h"
 #include "rowlock/rowlock.h"
 #include "support/records.h"
 #include "support/vfs.h"
@@ -81,17 +81,6 @@ start(void)
 }
 
 /* ---- allocations ---- */
-
-static int allocations_left = -1;
-static void *(*real_allocator)(void *old, size_t size);
-
-static void *
-failing_allocator(void *old, size_t size)
-{
-    if (size && allocations_left >= 0 && allocations_left-- == 0)
-        return NULL;
-    return real_allocator(old, size);
-}
 
 static int
 add_one(rowlock_record *r, int created, void *arg, rowlock_error *err)
@@ -173,19 +162,16 @@ test_no_memory__at_any_allocation_leaves_nothing_half_done(void **state)
     rowlock_db *db = start();
     rowlock_error err;
     int committed = 0, rc = 1;
-    real_allocator = rlk_allocator;
-    rlk_allocator = failing_allocator;
     for (int n = 0; rc; n++) {
         assert_true(n < 10000);
-        allocations_left = n;
+        rlk_scarce_begin_once(n);
         rc = rowlock_atomic(db, everything, &committed, &err);
-        allocations_left = -1;
+        rlk_scarce_end();
         if (rc && rc != ROWLOCK_NO_MEMORY)
             fail_msg("allocation %d: %s %s", n, err.sqlstate, err.message);
         assert_int_equal(number("SELECT count(*) FROM term"), rc ? 0 : 1);
         assert_int_equal(committed, rc ? 0 : 1);
     }
-    rlk_allocator = real_allocator;
     assert_int_equal(number("SELECT rank FROM term WHERE slug = 'renamed'"),
                      60);
     rowlock_close(db);

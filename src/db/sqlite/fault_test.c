@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/scarce.h"
 #include "conn.h"
 
 static struct fixture f;
@@ -28,19 +29,6 @@ static const char schema[] =
     "INSERT INTO child VALUES (1, 1, 'x'), (2, 2, 'y')";
 
 /* ---- memory ---- */
-
-static long allowed;
-
-static void *
-fail_after_allowed(void *old, size_t size)
-{
-    if (size && allowed-- <= 0)
-        return NULL;
-    if (size)
-        return realloc(old, size);
-    free(old);
-    return NULL;
-}
 
 /* One block of everything; the first error ends it. */
 static int
@@ -83,10 +71,10 @@ try_with(long n)
 {
     struct rlk_conn *c;
     struct rlk_open o = {.target = f.path.text};
-    allowed = n;
+    rlk_scarce_begin(n);
     int rc = rlk_sqlite_driver.open(&o, &c, &last);
     if (rc) {
-        allowed = LONG_MAX;
+        rlk_scarce_end();
         check(rc == ROWLOCK_NO_MEMORY);
         return false;
     }
@@ -96,7 +84,7 @@ try_with(long n)
     check(rc == 0 || rc == ROWLOCK_NO_MEMORY);
     if (rc)
         rollback(c);
-    allowed = LONG_MAX;
+    rlk_scarce_end();
     begin(c); /* the session goes on */
     check(fetch(c, "child", ID(2), ROWLOCK_UPDATE, ROWLOCK_NOWAIT, 5) == 0);
     if (save(c, "child", 5, "s", rowlock_text("y"), 0))
@@ -110,18 +98,14 @@ static void
 test_memory__that_runs_out_at_any_call_leaves_nothing(void **state)
 {
     (void)state;
-    void *(*usual)(void *, size_t) = rlk_allocator;
     fixture_init(&f, schema);
-    rlk_allocator = fail_after_allowed;
     long n = 0;
-    allowed = LONG_MAX;
     while (!try_with(n)) {
         assert_string_equal(look(&f, "SELECT * FROM child"), "1|1|x 2|2|y");
         n++;
         assert_true(n < 10000);
     }
     assert_true(n > 20);
-    rlk_allocator = usual;
     assert_string_equal(look(&f, "SELECT * FROM child"), "1|2|z 2|2|y");
     fixture_done(&f);
 }
