@@ -86,10 +86,12 @@ typedef struct rowlock_locks_options {
     void (*on_wait)(const rowlock_wait_notice *notice,
                     void *arg); /**< may be NULL; must not use the session */
     void *on_wait_arg;
+    int alone; /**< 1: answer 55P03 unless nobody else has the table open; who
+                  comes later waits until this session is closed */
 } rowlock_locks_options;
-#define ROWLOCK_LOCKS_OPTIONS_INIT                               \
-    {                                                            \
-        sizeof(rowlock_locks_options), NULL, 0, 0, 0, NULL, NULL \
+#define ROWLOCK_LOCKS_OPTIONS_INIT                                  \
+    {                                                               \
+        sizeof(rowlock_locks_options), NULL, 0, 0, 0, NULL, NULL, 0 \
     }
 
 /** Open the lock table of the database at path (the table is path + "-rowlock",
@@ -186,10 +188,11 @@ typedef struct rowlock_lock_counters {
     uint64_t rebuilds;  /**< of the table, since a process died inside it */
     uint64_t waited_ms, longest_ms; /**< all waits that are over; the longest */
     int64_t since_s;
+    uint64_t flushes; /**< each for all whose commits waited */
 } rowlock_lock_counters;
-#define ROWLOCK_LOCK_COUNTERS_INIT                                     \
-    {                                                                  \
-        sizeof(rowlock_lock_counters), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+#define ROWLOCK_LOCK_COUNTERS_INIT                                        \
+    {                                                                     \
+        sizeof(rowlock_lock_counters), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /** ret->size must be set. Fills as much of it as this version knows. */
@@ -211,6 +214,33 @@ ROWLOCK_API size_t rowlock_locks_cycles(rowlock_locks *s,
 /** For who brings an engine to the lock table: a transaction of s was given up
  * for a wait, and is done again. */
 ROWLOCK_API void rowlock_locks_count_replay(rowlock_locks *s);
+
+/* ---- for who brings an engine: when commits are on disk ---- */
+
+/** The number of a commit, in the order of commits, or of what was seen. Take
+ * it after the commit is written and before the writer slot goes back; or after
+ * a read, to learn when what it saw is durable. */
+ROWLOCK_API uint64_t rowlock_locks_ticket(rowlock_locks *s);
+/** Brings to disk all that was written when it is called, by whomever. It
+ * answers 0, or the code of an error. */
+typedef int rowlock_flush(void *arg, rowlock_error *err);
+/** Wait until all up to ticket is on disk: the first to come flushes for all,
+ * the others sleep. Give the writer slot and locks back before. Not ended by a
+ * cancel. Errors: what flush answered; 58030 (another's flush failed). */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_make_durable(
+    rowlock_locks *s, uint64_t ticket, rowlock_flush *flush, void *arg,
+    rowlock_error *err);
+/** Something failed that may have lost what was committed: from now on nothing
+ * is called durable, by no session, until the next boot or
+ * rowlock_locks_cure(). */
+ROWLOCK_API void rowlock_locks_poison(rowlock_locks *s);
+/** The database is well again: it was saved from what could still be read. For
+ * a session that is alone. */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_cure(rowlock_locks *s,
+                                                      rowlock_error *err);
+/** Answers 58030 after a failed flush, or rowlock_locks_poison(). */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_poisoned(rowlock_locks *s,
+                                                          rowlock_error *err);
 
 /** "KEY SHARE" and so on. */
 ROWLOCK_API const char *rowlock_mode_name(enum rowlock_mode mode);

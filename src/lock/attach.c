@@ -131,14 +131,14 @@ make_file(const char *path, const struct stat *database)
 }
 
 static int
-open_file(const char *path, const char *database, bool existing_only, int *ret,
-          rowlock_error *err)
+open_file(const char *path, const char *database, enum rlk_attaching how,
+          int *ret, rowlock_error *err)
 {
     struct stat st;
     bool known = stat(database, &st) == 0;
     for (int tries = 0; tries < 100; tries++) {
         *ret = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        if (*ret == -1 && errno == ENOENT && existing_only)
+        if (*ret == -1 && errno == ENOENT && how == RLK_EXISTING_ONLY)
             return rlk_fail(err, ROWLOCK_UNDEFINED, "no lock table \"%s\"",
                             path);
         if (*ret == -1 && errno == ENOENT)
@@ -288,11 +288,23 @@ join(struct rlk_attachment *a, const char *boot_id, rowlock_error *err)
 }
 
 static int
-found(struct rlk_attachment *a, const char *boot_id, rowlock_error *err)
+not_alone(const struct rlk_attachment *a, rowlock_error *err)
+{
+    rlk_fail(err, ROWLOCK_NOT_AVAILABLE, "other programs use \"%s\"", a->path);
+    rlk_hint(err, "End them first: rowlock locks shows who holds what.");
+    return ROWLOCK_NOT_AVAILABLE;
+}
+
+/* Alone, it keeps the attach lock exclusively: who comes waits. */
+static int
+found(struct rlk_attachment *a, enum rlk_attaching how, const char *boot_id,
+      rowlock_error *err)
 {
     if (!is_at_path(a->fd, a->path))
         return START_OVER;
     RLK_TRY(write_anew(a, boot_id, err));
+    if (how == RLK_ALONE)
+        return ATTACHED;
     int rc = rlk_byte_try(a->fd, RLK_BYTE_ATTACH, RLK_BYTE_SHARED);
     if (rc == 0)
         return ATTACHED;
@@ -301,7 +313,8 @@ found(struct rlk_attachment *a, const char *boot_id, rowlock_error *err)
 }
 
 static int
-attach_file(struct rlk_attachment *a, const char *boot_id, rowlock_error *err)
+attach_file(struct rlk_attachment *a, enum rlk_attaching how,
+            const char *boot_id, rowlock_error *err)
 {
     struct stat st;
     const char *network = rlk_network_file_system(a->fd);
@@ -320,8 +333,8 @@ attach_file(struct rlk_attachment *a, const char *boot_id, rowlock_error *err)
                               "could not map lock table \"%s\"", a->path);
     int rc = rlk_byte_try(a->fd, RLK_BYTE_ATTACH, RLK_BYTE_EXCLUSIVE);
     if (rc == 0)
-        return found(a, boot_id, err);
-    return join(a, boot_id, err);
+        return found(a, how, boot_id, err);
+    return how == RLK_ALONE ? not_alone(a, err) : join(a, boot_id, err);
 }
 
 static void
@@ -348,7 +361,7 @@ free_attachment(struct rlk_attachment *a)
 }
 
 static int
-open_attachment(const char *path, const char *database, bool existing_only,
+open_attachment(const char *path, const char *database, enum rlk_attaching how,
                 struct rlk_attachment *a, rowlock_error *err)
 {
     char boot_id[sizeof((struct rlk_header *)0)->boot_id];
@@ -360,8 +373,8 @@ open_attachment(const char *path, const char *database, bool existing_only,
         return rlk_out_of_memory(err);
     rlk_process_self(&a->self);
     for (int tries = 0; tries < 100; tries++) {
-        RLK_TRY(open_file(path, database, existing_only, &a->fd, err));
-        int rc = attach_file(a, boot_id, err);
+        RLK_TRY(open_file(path, database, how, &a->fd, err));
+        int rc = attach_file(a, how, boot_id, err);
         if (rc != START_OVER)
             return rc;
         close_file(a);
@@ -380,16 +393,18 @@ find_attachment(const char *path)
 }
 
 static int
-attach_locked(const char *path, const char *database, bool existing_only,
+attach_locked(const char *path, const char *database, enum rlk_attaching how,
               struct rlk_attachment **ret, rowlock_error *err)
 {
     struct rlk_attachment *a = find_attachment(path);
+    if (a && how == RLK_ALONE)
+        return not_alone(a, err);
     if (!a) {
         a = rlk_calloc(1, sizeof *a);
         if (!a)
             return rlk_out_of_memory(err);
         a->fd = -1;
-        int rc = open_attachment(path, database, existing_only, a, err);
+        int rc = open_attachment(path, database, how, a, err);
         if (rc) {
             free_attachment(a);
             return rc;
@@ -403,7 +418,7 @@ attach_locked(const char *path, const char *database, bool existing_only,
 }
 
 int
-rlk_attach(const char *database, bool existing_only,
+rlk_attach(const char *database, enum rlk_attaching how,
            struct rlk_attachment **ret, rowlock_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -411,7 +426,7 @@ rlk_attach(const char *database, bool existing_only,
     pthread_once(&once, watch_forks);
     RLK_TRY(table_path(database, path, err));
     rlk_attachments_lock();
-    int rc = attach_locked(path, database, existing_only, ret, err);
+    int rc = attach_locked(path, database, how, ret, err);
     rlk_attachments_unlock();
     return rc;
 }

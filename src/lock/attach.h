@@ -13,9 +13,12 @@
 
 struct rlk_attachment;
 
-/* Attach to the lock table of the database at path, making the table if need
- * be (unless existing_only: 42P01). Given back by rlk_detach(). */
-int rlk_attach(const char *path, bool existing_only,
+/* How to attach: making the table if need be; not making it (42P01); or while
+ * nobody else has it, and keeping others out (55P03). */
+enum rlk_attaching { RLK_MAY_MAKE, RLK_EXISTING_ONLY, RLK_ALONE };
+/* Attach to the lock table of the database at path. Given back by rlk_detach().
+ */
+int rlk_attach(const char *path, enum rlk_attaching how,
                struct rlk_attachment **ret, rowlock_error *err);
 /* NULL allowed. In a forked child it touches nothing of the parent's. */
 void rlk_detach(struct rlk_attachment *a);

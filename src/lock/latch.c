@@ -30,14 +30,6 @@ slot_of(uint64_t word)
     return (uint32_t)(word & UINT32_MAX) / 2 - 1;
 }
 
-/* The half that a futex can sleep on. */
-static uint32_t *
-low_half(struct rlk_table *t)
-{
-    uint32_t *halves = (uint32_t *)&t->h->latch;
-    return halves + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
-}
-
 static bool
 swap(struct rlk_table *t, uint64_t expected, uint64_t wanted)
 {
@@ -100,7 +92,8 @@ sleep_for_it(struct rlk_table *t, const struct rlk_self *self,
             continue;
         word |= SLEEPERS;
         enum rlk_slept slept =
-            rlk_sleep(low_half(t), (uint32_t)word, SLICE_MS * RLK_MS, patience);
+            rlk_sleep(rlk_low_half(&t->h->latch), (uint32_t)word,
+                      SLICE_MS * RLK_MS, patience);
         /* Not only when the slice is over: signals may cut short each one. */
         bool same = RLK_LOOK(t->h->latch) == word;
         if (same && take_from_dead(t, self, word))
@@ -152,7 +145,7 @@ rlk_latch_give(struct rlk_table *t)
     uint64_t word = __atomic_exchange_n(&t->h->latch, 0, __ATOMIC_RELEASE);
     rlk_wrote();
     if (word & SLEEPERS)
-        rlk_futex_wake(low_half(t), 1);
+        rlk_futex_wake(rlk_low_half(&t->h->latch), 1);
     uint32_t n = t->n_wake;
     t->n_wake = 0;
     for (uint32_t i = 0; i < n; i++)

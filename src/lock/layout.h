@@ -22,7 +22,7 @@
 #endif
 
 enum {
-    RLK_LAYOUT_VERSION = 2,
+    RLK_LAYOUT_VERSION = 3,
     RLK_OWNERS = 2048,     /* sessions at one time */
     RLK_MODES = 4,         /* KEY SHARE .. UPDATE */
     RLK_CYCLES = 8,        /* deadlocks remembered */
@@ -45,6 +45,7 @@ struct rlk_counters {
     uint64_t grants, waits, bypasses, deadlocks, reaps, rebuilds;
     uint64_t in_vain;               /* waits that ended without the lock */
     uint64_t replays;               /* the driver's */
+    uint64_t flushes;               /* of the log, each for all who waited */
     uint64_t waited_ms, longest_ms; /* of waits that are over */
     int64_t since_s;                /* of the clock on the wall */
 };
@@ -74,9 +75,9 @@ struct rlk_header {
     uint32_t damaged;     /* T: a session met what cannot be: all stop */
     uint64_t next_ticket; /* T: arrivals, in order */
 
-    /* Of the driver, not of the locks: commits in their order, how far the
-     * log on disk is known to be flushed, who flushes for all, and the word
-     * that ends all acknowledgements after a failed flush. */
+    /* Not of the locks: commits in their order, how far they are known to be on
+     * disk, who flushes for all, and the word that ends all acknowledgements
+     * after a failed flush. See durable.c. */
     _Alignas(64) uint64_t ticket, durable, leader, poison; /* T */
 
     _Alignas(64) struct rlk_counters counters;

@@ -108,6 +108,14 @@ copy_options(rowlock_locks *s, const rowlock_locks_options *o,
     return 0;
 }
 
+static enum rlk_attaching
+how(const rowlock_locks_options *o)
+{
+    if (o->alone)
+        return RLK_ALONE;
+    return o->existing_only ? RLK_EXISTING_ONLY : RLK_MAY_MAKE;
+}
+
 int
 rowlock_locks_open(const char *path, const rowlock_locks_options *o,
                    rowlock_locks **ret, rowlock_error *err)
@@ -119,7 +127,7 @@ rowlock_locks_open(const char *path, const rowlock_locks_options *o,
         return rlk_out_of_memory(err);
     int rc = copy_options(s, o, err);
     if (rc == 0)
-        rc = rlk_attach(path, s->options.existing_only, &s->attachment, err);
+        rc = rlk_attach(path, how(&s->options), &s->attachment, err);
     if (rc == 0) {
         rlk_attachment_view(s->attachment, &s->table);
         rc = rlk_claim(s->attachment, &s->table, s->options.label,

@@ -25,6 +25,13 @@ enum rlk_slept { RLK_NEWS, RLK_SLICE_OVER, RLK_DEADLINE, RLK_CANCELLED };
 enum rlk_slept rlk_sleep(uint32_t *word, uint32_t expected, int64_t slice_ns,
                          const struct rlk_patience *patience);
 
+/* The half of a 64-bit word that a futex can sleep on. */
+static inline uint32_t *
+rlk_low_half(uint64_t *word)
+{
+    return (uint32_t *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
 /* Change the word and wake who sleeps on it; async-signal-safe. */
 void rlk_wake(uint32_t *word);
 

@@ -254,6 +254,92 @@ test_crash__while_the_table_grows(void **state)
     assert_in_range(scenario.die_after, 100, 1000);
 }
 
+/* ---- commits ---- */
+
+static struct disk { /* shared: what it has, as the flushes below know it */
+    uint64_t has;
+    bool failed;
+} * disk;
+
+static int
+flush(void *arg, rowlock_error *err)
+{
+    (void)err;
+    const rowlock_locks *s = arg;
+    uint64_t written = RLK_LOOK(s->table.h->ticket);
+    if (disk->has < written)
+        disk->has = written;
+    return 0;
+}
+
+static int
+fail_to_flush(void *arg, rowlock_error *err)
+{
+    (void)arg;
+    disk->failed = true;
+    return rlk_fail(err, ROWLOCK_IO, "the disk is gone");
+}
+
+static void
+commit_thrice(rowlock_locks *s)
+{
+    for (int i = 0; i < 3; i++)
+        check(rowlock_locks_make_durable(s, rowlock_locks_ticket(s), flush, s,
+                                         NULL) == 0);
+}
+
+static void
+commit_and_fail(rowlock_locks *s)
+{
+    commit_thrice(s);
+    check(rowlock_locks_make_durable(s, rowlock_locks_ticket(s), fail_to_flush,
+                                     s, NULL) == ROWLOCK_IO);
+    check(rowlock_locks_make_durable(s, rowlock_locks_ticket(s), flush, s,
+                                     NULL) == ROWLOCK_IO);
+}
+
+/* Nothing is called durable that is not on disk, and whoever comes next can
+ * flush; after a failure whose leader lived to tell it, nobody can. */
+static void
+sweep_commits(void (*act)(rowlock_locks *s))
+{
+    struct scenario scenario = {.act = act};
+    bool done = false;
+    disk = shared_alloc(sizeof *disk);
+    for (scenario.die_after = 1; !done; scenario.die_after++) {
+        struct child c;
+        rowlock_locks *mine = open_session();
+        *disk = (struct disk){0};
+        child_start(&c, act_and_die, &scenario);
+        done = WIFEXITED(child_wait(&c));
+        struct rlk_header *h = mine->table.h;
+        check(h->durable <= disk->has);
+        check(!h->poison || disk->failed);
+        check(!done || !h->poison == !disk->failed);
+        if (!h->poison)
+            commit_thrice(mine);
+        h->poison = 0;
+        check_table(mine, 0);
+        rowlock_locks_close(mine);
+    }
+    assert_in_range(scenario.die_after, 20, 1000);
+    shared_free(disk, sizeof *disk);
+}
+
+static void
+test_crash__while_committing_and_flushing(void **state)
+{
+    (void)state;
+    sweep_commits(commit_thrice);
+}
+
+static void
+test_crash__around_a_failed_flush(void **state)
+{
+    (void)state;
+    sweep_commits(commit_and_fail);
+}
+
 /* ---- a fresh file: nobody else is there ---- */
 
 static void
@@ -534,6 +620,8 @@ main(void)
         TEST(test_crash__while_the_table_is_filled),
         TEST(test_crash__while_the_table_grows),
         TEST(test_crash__while_making_the_table),
+        TEST(test_crash__while_committing_and_flushing),
+        TEST(test_crash__around_a_failed_flush),
         TEST(test_crash__while_handing_over_the_waiter_is_granted_all_the_same),
         TEST(test_crash__while_going_back_to_a_savepoint_the_waiter_is_granted),
         TEST(test_crash__of_a_waiter_lets_the_next_one_in),
