@@ -21,6 +21,14 @@ typedef struct rowlock_db
 typedef struct rowlock_block
     rowlock_block; /**< the library's; dead once committed or rolled back */
 
+/** When a commit is answered. */
+enum rowlock_durability {
+    ROWLOCK_FLUSH, /**< once it is on disk, with all commits before it */
+    /** Once it is written: a power cut may lose the last commits, never one
+     * without those after it. On a server as the server is set up. */
+    ROWLOCK_RELAXED
+};
+
 typedef struct rowlock_options {
     size_t size;     /**< sizeof(rowlock_options): see ROWLOCK_OPTIONS_INIT */
     int32_t wait_ms; /**< how long calls with ROWLOCK_WAIT wait for one lock at
@@ -32,10 +40,11 @@ typedef struct rowlock_options {
     void (*on_wait)(const rowlock_wait_notice *notice,
                     void *arg); /**< after a second of waiting; may be NULL */
     void *on_wait_arg;
+    int32_t durability; /**< enum rowlock_durability */
 } rowlock_options;
-#define ROWLOCK_OPTIONS_INIT                            \
-    {                                                   \
-        sizeof(rowlock_options), 0, 0, NULL, NULL, NULL \
+#define ROWLOCK_OPTIONS_INIT                               \
+    {                                                      \
+        sizeof(rowlock_options), 0, 0, NULL, NULL, NULL, 0 \
     }
 
 /** Open a session on the database at url: a path, or "sqlite:PATH" (verbatim),
@@ -74,6 +83,12 @@ ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_on_commit(rowlock_block *b,
                                                      void *arg,
                                                      rowlock_error *err);
 
+/** Wait until what this session has read or committed is on disk: on SQLite a
+ * commit is seen, and its locks are free, a moment before it is. For who acts
+ * on the outside world on what was read. Errors: 58030. */
+ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_durable(rowlock_db *db,
+                                                   rowlock_error *err);
+
 /** The same in pieces, for bindings; no retry. A session has one outermost
  * block at a time. */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_begin(rowlock_db *db,
@@ -83,7 +98,8 @@ ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_savepoint(rowlock_block *b,
                                                      rowlock_block **ret,
                                                      rowlock_error *err);
 /** b is dead after it, also on failure. Only the innermost block can be ended
- * (else ROWLOCK_MISUSE). */
+ * (else ROWLOCK_MISUSE). 58030 with "committed, but ...": it is done and the
+ * locks are free, but the disk failed; nothing more is written then. */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_commit(rowlock_block *b,
                                                   rowlock_error *err);
 /** Rolls b back, with the blocks inside it. NULL allowed. A block that

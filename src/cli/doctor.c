@@ -42,8 +42,15 @@ const struct rlk_command rlk_command_doctor = {
         "of keys; sqlite:PATH is always a database.\n"
         "\n"
         "It writes nothing, but with --fix, which switches the database to WAL "
-        "when no other program is in its way.",
-    .options = {{.name = "fix", .help = "switch the journal mode to WAL"}},
+        "when no other program is in its way, and with --repair. When a flush "
+        "or a checkpoint has failed, nobody writes any more, since the disk "
+        "may have lost what was committed, and a second flush would not say "
+        "so. After a restart of the machine what is on the disk counts. "
+        "--repair saves what can still be read now into a new file, which "
+        "takes the place of the old one; no other program may be running.",
+    .options = {{.name = "fix", .help = "switch the journal mode to WAL"},
+                {.name = "repair",
+                 .help = "after a failed flush: save what can be read"}},
     .examples = {{"doctor app.db --fix", "make it fit for Rowlock"},
                  {"doctor regions.yaml", "look before the first sync"},
                  {"doctor app.db | grep -v ^ok", "only what needs care"}},
@@ -157,6 +164,21 @@ tell_counters(struct rlk_doctor_report *report, rowlock_locks *locks)
 }
 
 static void
+tell_poison(struct rlk_doctor_report *report, rowlock_locks *locks,
+            const char *path)
+{
+    rowlock_error err = {0};
+    RLK_AUTOBUF struct rlk_buf todo = {0};
+    if (!rowlock_locks_poisoned(locks, &err))
+        return;
+    rlk_buf_text(&todo, "rowlock doctor --repair ");
+    rlk_doctor_add_word(&todo, path);
+    struct rlk_finding finding = {RLK_GRADE_BAD, err.message, err.detail,
+                                  todo.ptr ? todo.ptr : ""};
+    rlk_doctor_print(&finding, report);
+}
+
+static void
 examine_lock_table(struct rlk_doctor_report *report, const char *path)
 {
     rowlock_locks_options o = ROWLOCK_LOCKS_OPTIONS_INIT;
@@ -173,10 +195,24 @@ examine_lock_table(struct rlk_doctor_report *report, const char *path)
         snprintf(what, sizeof what, "lock table: %s", err.message);
         tell(report, RLK_GRADE_BAD, what, *err.hint ? err.hint : err.detail);
     } else {
+        tell_poison(report, locks, path);
         count_locks(report, locks);
         tell_counters(report, locks);
         rowlock_locks_close(locks);
     }
+}
+
+static int
+repair(const char *path, rowlock_error *err)
+{
+    int repaired = 0;
+    RLK_TRY(rlk_doctor_repair(path, &repaired, err));
+    if (repaired)
+        rlk_speak("saved \"%s\" into a new file: it can be written again",
+                  path);
+    else
+        rlk_speak("nothing to repair: no flush of \"%s\" has failed", path);
+    return 0;
 }
 
 static int
@@ -190,10 +226,12 @@ fix(const char *path, rowlock_error *err)
 }
 
 int
-rlk_doctor_database(const struct rlk_doctor *doctor, bool fixed,
-                    rowlock_error *err)
+rlk_doctor_database(const struct rlk_doctor *doctor,
+                    const struct rlk_args *args, rowlock_error *err)
 {
-    if (fixed)
+    if (rlk_args_has(args, "repair"))
+        RLK_TRY(repair(doctor->path, err));
+    if (rlk_args_has(args, "fix"))
         RLK_TRY(fix(doctor->path, err));
     RLK_TRY(rlk_doctor_examine(doctor, err));
     examine_lock_table(doctor->arg, doctor->path);
@@ -205,12 +243,11 @@ examine(const struct rlk_args *args, struct rlk_doctor_report *report,
         rowlock_error *err)
 {
     const char *operand = rlk_args_operand(args, 0), *path;
-    bool fixed = rlk_args_has(args, "fix");
     if (rlk_doctor_is_definition(operand))
-        return rlk_doctor_definition(operand, fixed, report, err);
+        return rlk_doctor_definition(operand, args, report, err);
     RLK_TRY(rlk_database_path(operand, &path, err));
     struct rlk_doctor doctor = {path, NULL, rlk_doctor_print, report};
-    return rlk_doctor_database(&doctor, fixed, err);
+    return rlk_doctor_database(&doctor, args, err);
 }
 
 static int

@@ -122,7 +122,8 @@ examine_table(struct examination *e, rowlock_error *err)
 
 /* A database that is there is examined; one that is not may be made. */
 static int
-examine_database(struct examination *e, bool fixed, rowlock_error *err)
+examine_database(struct examination *e, const struct rlk_args *args,
+                 rowlock_error *err)
 {
     struct rlk_finding made = {RLK_GRADE_OK,
                                "the database is not there: the first run makes "
@@ -139,14 +140,14 @@ examine_database(struct examination *e, bool fixed, rowlock_error *err)
         return 0;
     }
     RLK_TRY(rlk_database_path(e->d->database.text, path, err));
-    return rlk_doctor_database(&e->doctor, fixed, err);
+    return rlk_doctor_database(&e->doctor, args, err);
 }
 
 static int
-examine(struct examination *e, bool fixed, rowlock_error *err)
+examine(struct examination *e, const struct rlk_args *args, rowlock_error *err)
 {
     rowlock_error why = {0};
-    RLK_TRY(examine_database(e, fixed, err));
+    RLK_TRY(examine_database(e, args, err));
     e->target.unfit = true;
     if (rlk_target_look(&e->target, e->d, true, &why)) {
         tell(e, RLK_GRADE_BAD, &why);
@@ -158,7 +159,7 @@ examine(struct examination *e, bool fixed, rowlock_error *err)
 }
 
 int
-rlk_doctor_definition(const char *path, bool fixed,
+rlk_doctor_definition(const char *path, const struct rlk_args *args,
                       struct rlk_doctor_report *report, rowlock_error *err)
 {
     struct rlk_definition *d;
@@ -175,7 +176,7 @@ rlk_doctor_definition(const char *path, bool fixed,
     e.d = d;
     rc = rlk_target_describe(d, &arena, &e.table, err);
     if (!rc)
-        rc = examine(&e, fixed, err);
+        rc = examine(&e, args, err);
     rlk_definition_free(d);
     return rc;
 }

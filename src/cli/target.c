@@ -90,6 +90,7 @@ rlk_target_open(struct rlk_target *t, const struct rlk_definition *d, bool make,
     rowlock_options o = ROWLOCK_OPTIONS_INIT;
     o.label = t->label;
     o.wait_ms = d->wait_ms > 0 ? d->wait_ms : 1; /* for side effects */
+    o.durability = d->durability;
     o.on_wait = t->on_wait;
     o.on_wait_arg = t->arg;
     RLK_TRY(rowlock_open(d->database.text, &o, &t->db, err));

@@ -199,6 +199,7 @@ struct rlk_open {
     const char *label;  /* as in rowlock_options */
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
     void *on_wait_arg;
+    bool relaxed;       /* commits do not wait until they are on disk */
     bool look_only;     /* nothing can be locked or written, and no file comes
                            into being: for dry runs */
     bool unfit;         /* with look_only: also a database that blocks are
@@ -236,9 +237,14 @@ struct rlk_driver {
     void (*rollback_to)(struct rlk_conn *c, size_t level);
     /* Forgets a nested level, keeping its data and locks. */
     int (*release)(struct rlk_conn *c, size_t level, rowlock_error *err);
-    /* Ends level 0: durable when it answers 0, then all locks go. On failure
-     * everything is rolled back and no level is open. May block. */
+    /* Ends level 0: all locks go, and when it answers 0 what was written is on
+     * disk (unless rlk_open.relaxed). On failure everything is rolled back, but
+     * for a failed flush: the error says that it is committed. No level is
+     * open then. May block. */
     int (*commit)(struct rlk_conn *c, rowlock_error *err);
+    /* Waits until all that was committed, by anyone, when it is called is on
+     * disk. NULL: what can be read is. May block. */
+    int (*durable)(struct rlk_conn *c, rowlock_error *err);
     /* Ends level 0, rolling back. Does not block. */
     void (*rollback)(struct rlk_conn *c);
     /* The engine ended the transaction by itself since begin(). */

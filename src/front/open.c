@@ -142,5 +142,6 @@ rowlock_open(const char *url, const rowlock_options *o, rowlock_db **ret,
     request.label = options.label;
     request.on_wait = options.on_wait;
     request.on_wait_arg = options.on_wait_arg;
+    request.relaxed = options.durability == ROWLOCK_RELAXED;
     return open_session(url, &request, &options, ret, err);
 }

@@ -40,6 +40,9 @@ rlk_options_read(const rowlock_options *o, rowlock_options *ret,
     if (o)
         RLK_TRY(rlk_read_sized(o, o->size, ret, sizeof *ret, "rowlock_options",
                                err));
+    if (ret->durability != ROWLOCK_FLUSH && ret->durability != ROWLOCK_RELAXED)
+        return rlk_fail(err, ROWLOCK_MISUSE,
+                        "rowlock_options.durability is not one of its values");
     if (ret->wait_ms < 0)
         return rlk_fail(err, ROWLOCK_MISUSE,
                         "rowlock_options.wait_ms cannot be negative");
@@ -86,6 +89,14 @@ rowlock_close(rowlock_db *db)
     rlk_free(db->hooks);
     sem_destroy(&db->woken);
     rlk_free(db);
+}
+
+int
+rowlock_durable(rowlock_db *db, rowlock_error *err)
+{
+    if (!db || rlk_session_forked(db))
+        return rlk_fail(err, ROWLOCK_MISUSE, "not a session of this process");
+    return db->driver->durable ? db->driver->durable(db->conn, err) : 0;
 }
 
 int32_t

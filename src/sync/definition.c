@@ -31,6 +31,7 @@ static const char *const empties[] = {"", "null", NULL};
 static const char *const ways[] = {"link",   "page",   "next",
                                    "offset", "cursor", NULL};
 static const char *const absences[] = {"", "end", NULL};
+static const char *const durabilities[] = {"flush", "relaxed", NULL};
 static const char *const paces[] = {"polite", "full", NULL};
 
 static const struct rule {
@@ -87,6 +88,8 @@ static const struct rule {
     {"", "locks", SECTION, false, 0, NULL},
     {"locks", "wait", DURATION, false, TOP(wait_ms)},
     {"locks", "total", DURATION, false, TOP(total_ms)},
+    {"", "durability", CHOICE, false,
+     offsetof(struct rlk_definition, durability), durabilities},
     {"", "pace", CHOICE, false, offsetof(struct rlk_definition, pace), paces},
     {"", "fields", TREE, true, TOP(said_fields)},
     {"field", "from", POINTER, false, FIELD(from), NULL},

@@ -121,6 +121,7 @@ struct rlk_definition {
     int32_t wait_ms, total_ms; /* for held records: for one, for all; -1: not
                                   at all */
     int pace;                  /* enum rlk_pace */
+    int durability;            /* enum rowlock_durability */
     struct rlk_match_key *match;
     size_t n_match;
     struct rlk_field *fields;

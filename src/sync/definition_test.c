@@ -267,6 +267,8 @@ test_definition__match_locks_and_pace_are_checked(void **state)
          "d.yaml:4:9: 'a' is generated: it finds nothing"},
         {"match: [a]\nfields: {a: /a}\npace: fast",
          "d.yaml:6:7: 'fast' is none of: polite, full"},
+        {"match: [a]\nfields: {a: /a}\ndurability: none",
+         "d.yaml:6:13: 'none' is none of: flush, relaxed"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_wrong(parse_with(target, source, wrong[i].rest),

@@ -89,6 +89,7 @@ enum rlk_sqlite_op { /* the first word of a statement's shape */
                      RLK_OP_RELEASE,
                      RLK_OP_DATA_VERSION,
                      RLK_OP_SCHEMA_VERSION,
+                     RLK_OP_PAGE_SIZE,
                      RLK_OP_CAST,
                      RLK_OP_FIND,
                      RLK_OP_AGAIN,
@@ -385,6 +386,27 @@ int rlk_sqlite_sql(struct rlk_conn *conn, const char *sql,
 int rlk_sqlite_authorize(void *arg, int action, const char *a, const char *b,
                          const char *schema, const char *trigger);
 
+/* ---- commits and the disk: durable.c ---- */
+
+struct rlk_sqlite_wal {
+    int frames;         /* in it, after this session's last commit */
+    bool relaxed;       /* commits do not wait for the disk */
+    uint64_t unflushed; /* the ticket of the last that did not; 0: none */
+};
+
+void rlk_sqlite_watch_wal(struct rlk_sqlite *c);
+/* After a commit, slot and locks given back: waits until it is on disk. ticket
+ * 0: nothing was written. */
+int rlk_sqlite_await_disk(struct rlk_sqlite *c, uint64_t ticket,
+                          rowlock_error *err);
+int rlk_sqlite_durable(struct rlk_conn *conn, rowlock_error *err);
+/* After a commit, under the slot: empties the WAL when it is time. */
+void rlk_sqlite_tend_wal(struct rlk_sqlite *c);
+/* Poisons the database if this error of SQLite may have lost a commit. */
+void rlk_sqlite_poison_after(struct rlk_sqlite *c, int rc);
+/* Before the connection closes. */
+void rlk_sqlite_leave_wal(struct rlk_sqlite *c);
+
 /* ---- errors: errors.c ---- */
 
 /* What SQLite has just refused, as an error of the contract; notes when it
@@ -425,10 +447,12 @@ struct rlk_sqlite {
     atomic_int cancelled;
     bool open_block, reading_sql, has_keylist;
     uint32_t commits;    /* own, that wrote */
+    int failed;          /* what rlk_sqlite_fail() last spoke of */
     const char *refused; /* by the authorizer: what the SQL wanted */
     void (*on_wait)(const rowlock_wait_notice *notice, void *arg);
     void *on_wait_arg;
     struct rlk_sqlite_busy busy;
+    struct rlk_sqlite_wal wal;
     struct rlk_sqlite_catalogue catalogue;
     struct rlk_sqlite_cache cache;
     struct rlk_sqlite_tx tx;

@@ -122,8 +122,9 @@ set_up(struct rlk_sqlite *c, rowlock_error *err)
     sqlite3_busy_handler(c->db, rlk_sqlite_on_busy, c);
     sqlite3_set_authorizer(c->db, rlk_sqlite_authorize, c);
     rlk_sqlite_watch(c);
+    rlk_sqlite_watch_wal(c);
     if (sqlite3_exec(c->db,
-                     "PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL;"
+                     "PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL;"
                      "PRAGMA cache_size=-8000",
                      NULL, NULL, NULL) ||
         sqlite3_prepare_v3(c->db, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
@@ -262,6 +263,7 @@ close_conn(struct rlk_conn *conn)
     if (rlk_sqlite_is_ours(c)) {
         if (c->open_block)
             rlk_sqlite_rollback(conn);
+        rlk_sqlite_leave_wal(c);
         rlk_sqlite_cache_clear(c);
         sqlite3_finalize(c->roll_back);
         sqlite3_close(c->db);
@@ -280,6 +282,7 @@ open_conn(const struct rlk_open *o, struct rlk_conn **ret, rowlock_error *err)
         return rlk_out_of_memory(err);
     c->base.driver = &rlk_sqlite_driver;
     c->fork_generation = atomic_load(&forks);
+    c->wal.relaxed = o->relaxed;
     c->on_wait = o->on_wait;
     c->on_wait_arg = o->on_wait_arg;
     c->busy.limit_ms = rlk_sqlite_patience(ROWLOCK_NOWAIT);
@@ -368,6 +371,7 @@ const struct rlk_driver rlk_sqlite_driver = {
     .rollback_to = rlk_sqlite_rollback_to,
     .release = rlk_sqlite_release,
     .commit = rlk_sqlite_commit,
+    .durable = rlk_sqlite_durable,
     .rollback = rlk_sqlite_rollback,
     .transaction_lost = rlk_sqlite_transaction_lost,
     .table = rlk_sqlite_table,

@@ -223,9 +223,8 @@ ask(sqlite3 *db, const char *path, const char *sql, char ret[64],
     return failed ? (int)(err ? err->code : ROWLOCK_IO) : 0;
 }
 
-/* As a shell takes it. */
-static void
-add_word(struct rlk_buf *buf, const char *word)
+void
+rlk_doctor_add_word(struct rlk_buf *buf, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
@@ -246,7 +245,7 @@ examine_database(const struct rlk_doctor *doctor, sqlite3 *db,
     char mode[64];
     RLK_AUTOBUF struct rlk_buf todo = {0};
     rlk_buf_text(&todo, "rowlock doctor --fix ");
-    add_word(&todo, doctor->named ? doctor->named : doctor->path);
+    rlk_doctor_add_word(&todo, doctor->named ? doctor->named : doctor->path);
     RLK_TRY(ask(db, doctor->path, "PRAGMA journal_mode", mode, err));
     if (strcmp(mode, "wal") == 0)
         rlk_doctor_tell(doctor, RLK_GRADE_OK, "", "", "journal mode wal");

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/finding.h"
+#include "base/text.h"
 #include "db/create.h"
 
 struct rlk_doctor {
@@ -32,8 +33,15 @@ int rlk_doctor_duplicates(const struct rlk_doctor *doctor,
  * cannot carry it, 58030. */
 int rlk_doctor_switch_to_wal(const char *path, int *ret_switched,
                              rowlock_error *err);
+/* After a failed flush (*ret_repaired: there was one): saves what can be read
+ * into a new file, in place of the old one. Errors: 55P03 while other programs
+ * use it, 58030, and then the old one is as it was. */
+int rlk_doctor_repair(const char *path, int *ret_repaired, rowlock_error *err);
 /* The version of the SQLite that is linked. */
 const char *rlk_doctor_sqlite_version(void);
+
+/* Adds a word as a shell takes it. */
+void rlk_doctor_add_word(struct rlk_buf *buf, const char *word);
 
 /* ---- among the files of the doctor ---- */
 

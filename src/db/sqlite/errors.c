@@ -128,6 +128,7 @@ int
 rlk_sqlite_fail(struct rlk_sqlite *c, const char *doing, rowlock_error *err)
 {
     int rc = sqlite3_extended_errcode(c->db);
+    c->failed = rc;
     int row = row_of(rc);
     enum rowlock_code code = ROWLOCK_IO;
     bool busy = (rc & 0xFF) == SQLITE_BUSY;

@@ -96,6 +96,8 @@ take_slot(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
     c->tx.epoch++;
     rc = rowlock_locks_check(c->locks, err);
     if (!rc)
+        rc = rowlock_locks_poisoned(c->locks, err);
+    if (!rc)
         rc = check_place(c, err);
     if (rc)
         rlk_sqlite_suspend(c);

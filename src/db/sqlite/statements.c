@@ -149,6 +149,7 @@ static const char *const plain_sql[] = {
     [RLK_OP_RELEASE] = "RELEASE rowlock_%u",
     [RLK_OP_DATA_VERSION] = "PRAGMA main.data_version",
     [RLK_OP_SCHEMA_VERSION] = "PRAGMA main.schema_version",
+    [RLK_OP_PAGE_SIZE] = "PRAGMA main.page_size",
 };
 
 /* plain_sql's templates have at most the one number. */

@@ -151,16 +151,21 @@ rlk_sqlite_rollback(struct rlk_conn *conn)
 }
 
 static int
-commit_writes(struct rlk_sqlite *c, rowlock_error *err)
+commit_writes(struct rlk_sqlite *c, uint64_t *ret_ticket, rowlock_error *err)
 {
     RLK_TRY(rlk_sqlite_take_cancel(c, err));
     RLK_TRY(rlk_sqlite_see_own(c, err));
     if (!c->tx.writing)
         return 0;
     RLK_TRY(rowlock_locks_check(c->locks, err));
-    RLK_TRY(rlk_sqlite_run(c, RLK_OP_COMMIT, 0, err));
+    int rc = rlk_sqlite_run(c, RLK_OP_COMMIT, 0, err);
+    if (rc)
+        rlk_sqlite_poison_after(c, c->failed);
+    RLK_TRY(rc);
     c->tx.writing = false;
     c->commits++;
+    *ret_ticket = rowlock_locks_ticket(c->locks);
+    rlk_sqlite_tend_wal(c);
     return 0;
 }
 
@@ -168,15 +173,16 @@ int
 rlk_sqlite_commit(struct rlk_conn *conn, rowlock_error *err)
 {
     struct rlk_sqlite *c = rlk_sqlite_of(conn);
+    uint64_t ticket = 0;
     int rc = rlk_sqlite_ready(c, err);
     if (rc == ROWLOCK_MISUSE)
         return rc;
     if (!rc)
-        rc = commit_writes(c, err);
+        rc = commit_writes(c, &ticket, err);
     if (rc)
         rlk_sqlite_suspend(c);
     end_block(c);
-    return rc;
+    return rc ? rc : rlk_sqlite_await_disk(c, ticket, err);
 }
 
 bool
