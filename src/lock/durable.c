@@ -59,8 +59,30 @@ raise_to(uint64_t *place, uint64_t value)
     uint64_t there = RLK_LOOK(*place);
     while (there < value &&
            !__atomic_compare_exchange_n(place, &there, value, false,
-                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
         ;
+    rlk_wrote();
+}
+
+/* Sequential consistency: a follower counts itself, then looks at durable; who
+ * raises durable looks at the count after that. One of them sees the other. */
+static void
+wake_followers(struct rlk_header *h)
+{
+    if (__atomic_load_n(&h->followers, __ATOMIC_SEQ_CST))
+        rlk_futex_wake(rlk_low_half(&h->durable), INT_MAX);
+}
+
+static void
+follow(struct rlk_header *h, uint64_t durable)
+{
+    __atomic_add_fetch(&h->followers, 1, __ATOMIC_SEQ_CST);
+    rlk_wrote();
+    if (__atomic_load_n(&h->durable, __ATOMIC_SEQ_CST) == durable &&
+        !RLK_LOOK(h->poison))
+        rlk_sleep(rlk_low_half(&h->durable), (uint32_t)durable,
+                  SLICE_MS * RLK_MS, &for_ever);
+    __atomic_sub_fetch(&h->followers, 1, __ATOMIC_SEQ_CST);
     rlk_wrote();
 }
 
@@ -103,7 +125,7 @@ lead(rowlock_locks *s, rowlock_flush *flush, void *arg, rowlock_error *err)
         raise_to(&h->durable, target);
     RLK_COUNT(h->counters.flushes, 1);
     swap_leader(s, leader_of(&s->self), 0); /* unless another has joined in */
-    rlk_futex_wake(rlk_low_half(&h->durable), INT_MAX);
+    wake_followers(h);
     return rc;
 }
 
@@ -146,8 +168,7 @@ rowlock_locks_make_durable(rowlock_locks *s, uint64_t ticket,
             return 0;
         uint64_t leader = RLK_LOOK(h->leader);
         if (!may_lead(s, &watch, leader, durable))
-            rlk_sleep(rlk_low_half(&h->durable), (uint32_t)durable,
-                      SLICE_MS * RLK_MS, &for_ever);
+            follow(h, durable);
         else if (swap_leader(s, leader, leader_of(&s->self)))
             RLK_TRY(lead(s, flush, arg, err));
     }
@@ -159,7 +180,7 @@ rowlock_locks_poison(rowlock_locks *s)
     if (check_session(s, NULL))
         return;
     RLK_PUBLISH(s->table.h->poison, 1);
-    rlk_futex_wake(rlk_low_half(&s->table.h->durable), INT_MAX);
+    wake_followers(s->table.h);
 }
 
 int

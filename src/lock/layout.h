@@ -77,8 +77,10 @@ struct rlk_header {
 
     /* Not of the locks: commits in their order, how far they are known to be on
      * disk, who flushes for all, and the word that ends all acknowledgements
-     * after a failed flush. See durable.c. */
+     * after a failed flush. See durable.c. Then a count that dead followers
+     * stay in. */
     _Alignas(64) uint64_t ticket, durable, leader, poison; /* T */
+    uint64_t followers;
 
     _Alignas(64) struct rlk_counters counters;
     struct rlk_cycle

@@ -16,6 +16,11 @@ forget_if_changed(struct rlk_sqlite *c, rowlock_error *err)
     int64_t version;
     if (cat->checked)
         return 0;
+    const struct rlk_sqlite_moment now = rlk_sqlite_moment(c);
+    if (cat->known && rlk_sqlite_same_moment(&now, &cat->checked_at)) {
+        cat->checked = c->open_block;
+        return 0;
+    }
     RLK_TRY(rlk_sqlite_ask(c, RLK_OP_SCHEMA_VERSION, &version, err));
     if (cat->known && cat->schema_version != version) {
         cat->tables = NULL;
@@ -24,6 +29,7 @@ forget_if_changed(struct rlk_sqlite *c, rowlock_error *err)
     }
     cat->known = true;
     cat->schema_version = version;
+    cat->checked_at = now;
     cat->checked = c->open_block;
     return 0;
 }

@@ -18,6 +18,23 @@
 
 struct rlk_sqlite;
 
+/* ---- moments: moment.c ---- */
+
+/* How far commits have come, read from SQLite's shared memory at no cost of a
+ * lock: two moments that are the same have no commit between them, by anyone.
+ */
+struct rlk_sqlite_moment {
+    uint32_t
+        words[24]; /* both copies of the WAL-index header; all 0: unknown */
+};
+
+struct rlk_sqlite_moment rlk_sqlite_moment(struct rlk_sqlite *c);
+/* Unknown ones never are. */
+bool rlk_sqlite_same_moment(const struct rlk_sqlite_moment *a,
+                            const struct rlk_sqlite_moment *b);
+/* After COMMIT: the catalogue stays checked if this was the only one. */
+void rlk_sqlite_note_own_commit(struct rlk_sqlite *c);
+
 /* ---- the catalogue: catalogue.c, table.c, types.c ---- */
 
 enum rlk_affinity {
@@ -54,6 +71,7 @@ struct rlk_sqlite_catalogue {
     bool known;   /* schema_version was read */
     bool whole;   /* every table with a primary key is in tables */
     bool checked; /* against the database, in this block */
+    struct rlk_sqlite_moment checked_at; /* and nothing of others since */
     uint32_t last_id;
 };
 
@@ -233,8 +251,8 @@ struct rlk_sqlite_tx {
     uint64_t epoch;
     bool writing; /* the slot is held and BEGIN IMMEDIATE is done */
     bool lost;
-    bool checked;   /* rowlock_locks_check() was asked in this block */
-    bool replaying; /* slot.c redoes the log */
+    struct rlk_sqlite_moment begun_at; /* once writing */
+    bool replaying;                    /* slot.c redoes the log */
 };
 
 /* Every call of the driver table starts with it: the handle is this process's,

@@ -198,6 +198,75 @@ test_poison__keeps_the_wal_when_the_last_session_closes(void **state)
     assert_true(wal_bytes() > 0);
 }
 
+/* ---- moments ---- */
+
+static bool
+moment_stays(struct rlk_sqlite *c, struct rlk_sqlite_moment *m)
+{
+    const struct rlk_sqlite_moment before = *m;
+    *m = rlk_sqlite_moment(c);
+    return rlk_sqlite_same_moment(&before, m);
+}
+
+static void
+test_moment__tells_whether_anybody_has_committed(void **state)
+{
+    (void)state;
+    struct rlk_conn *a = connect_to(&f), *b = connect_to(&f);
+    struct rlk_sqlite *c = rlk_sqlite_of(a);
+    change(a, 1, "a");
+    struct rlk_sqlite_moment m = rlk_sqlite_moment(c);
+    assert_true(moment_stays(c, &m));
+    begin(a); /* a read */
+    assert_int_equal(fetch(a, "t", ID(1), ROWLOCK_UPDATE, 0, 0), 0);
+    assert_true(moment_stays(c, &m));
+    assert_int_equal(save(a, "t", 0, "s", rowlock_text("b"), 0), 0);
+    rollback(a); /* of a write */
+    assert_true(moment_stays(c, &m));
+    change(b, 2, "c");
+    assert_false(moment_stays(c, &m));
+    stranger(&f, "UPDATE t SET s = 'd'");
+    assert_false(moment_stays(c, &m));
+    stranger(&f, "PRAGMA wal_checkpoint(RESTART); UPDATE t SET s = 'e'");
+    assert_false(moment_stays(c, &m));
+    hang_up(a);
+    hang_up(b);
+}
+
+static void
+test_moment__is_none_before_a_session_has_read(void **state)
+{
+    (void)state;
+    sqlite3 *db;
+    check(sqlite3_open(f.path.text, &db) == 0);
+    struct rlk_sqlite blank = {.db = db};
+    const struct rlk_sqlite_moment m = rlk_sqlite_moment(&blank);
+    assert_false(rlk_sqlite_same_moment(&m, &m));
+    sqlite3_close(db);
+}
+
+/* Behind own commits the schema is not asked for again; but a stranger's
+ * change is seen, also one that falls between two of them. */
+static void
+test_moment__own_commits_hide_no_change_of_the_schema(void **state)
+{
+    (void)state;
+    struct rlk_conn *c = connect_to(&f);
+    change(c, 1, "a");
+    change(c, 1, "b");
+    assert_true(rlk_sqlite_of(c)->catalogue.checked_at.words[0] != 0);
+    begin(c);
+    assert_int_equal(fetch(c, "t", ID(1), ROWLOCK_UPDATE, 0, 0), 0);
+    stranger(&f, "ALTER TABLE t ADD more");
+    assert_int_equal(save(c, "t", 0, "s", rowlock_text("c"), 0), 0);
+    commit(c);
+    begin(c);
+    assert_int_equal(fetch(c, "t", ID(1), ROWLOCK_UPDATE, 0, 0), 0);
+    assert_string_equal(seen(0), "1|c|NULL");
+    commit(c);
+    hang_up(c);
+}
+
 /* ---- how long the WAL gets ---- */
 
 enum { FRAMES = 1000, FRAME_BYTES = 4096 + 24 };
@@ -255,6 +324,9 @@ main(void)
         TEST(test_poison__ends_writes_but_not_reads),
         TEST(test_commit__that_may_be_lost_says_that_it_is_committed),
         TEST(test_poison__keeps_the_wal_when_the_last_session_closes),
+        TEST(test_moment__tells_whether_anybody_has_committed),
+        TEST(test_moment__is_none_before_a_session_has_read),
+        TEST(test_moment__own_commits_hide_no_change_of_the_schema),
         TEST(test_wal__is_emptied_by_the_commit_that_makes_it_long),
         TEST(test_wal__that_a_reader_keeps_is_emptied_after_it),
     };

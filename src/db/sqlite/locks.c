@@ -33,10 +33,6 @@ int
 rlk_sqlite_take(struct rlk_sqlite *c, const rowlock_name *name,
                 enum rowlock_mode mode, int32_t wait_ms, rowlock_error *err)
 {
-    if (!c->tx.checked) {
-        RLK_TRY(rowlock_locks_check(c->locks, err));
-        c->tx.checked = true;
-    }
     if (!c->tx.writing || wait_ms < 0)
         return rlk_sqlite_request(c, name, mode, wait_ms, err);
     int rc = rlk_sqlite_request(c, name, mode, ROWLOCK_SKIP_LOCKED, err);

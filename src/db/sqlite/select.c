@@ -20,13 +20,14 @@ struct search {
     struct rlk_sqlite *c;
     const struct rlk_select *q;
     rowlock_error *err;
-    struct rlk_rows page;   /* candidates in the order of the query */
-    size_t at;              /* the next of them */
-    bool last_page;         /* there are no more */
-    struct rlk_rows seen;   /* keys of candidates of earlier pages */
-    int64_t data_version;   /* when the page was found; -1: in our own writes */
-    struct rlk_rows kept;   /* locked and matching */
-    struct rlk_rows locked; /* candidates of this round */
+    struct rlk_rows page; /* candidates in the order of the query */
+    size_t at;            /* the next of them */
+    bool last_page;       /* there are no more */
+    struct rlk_rows seen; /* keys of candidates of earlier pages */
+    bool writing;         /* the page was found in our own transaction */
+    struct rlk_sqlite_moment found_at; /* or else then */
+    struct rlk_rows kept;              /* locked and matching */
+    struct rlk_rows locked;            /* candidates of this round */
 };
 
 static int
@@ -100,15 +101,6 @@ find(struct rlk_sqlite *c, const struct rlk_select *q, int64_t limit,
 
 /* ---- with locks ---- */
 
-static int
-read_version(struct rlk_sqlite *c, int64_t *ret, rowlock_error *err)
-{
-    *ret = -1;
-    if (c->tx.writing) /* nobody else can commit */
-        return 0;
-    return rlk_sqlite_ask(c, RLK_OP_DATA_VERSION, ret, err);
-}
-
 static size_t
 wanted(const struct search *s)
 {
@@ -160,7 +152,8 @@ next_page(struct search *s)
     rlk_rows_done(&s->page);
     s->at = 0;
     RLK_TRY(rlk_sqlite_see_own(c, s->err));
-    RLK_TRY(read_version(c, &s->data_version, s->err));
+    s->writing = c->tx.writing;
+    s->found_at = rlk_sqlite_moment(c);
     RLK_TRY(find(c, s->q, limit, 0, &s->page, s->err));
     s->last_page = limit < 0 || (int64_t)s->page.n_rows < limit;
     return 0;
@@ -240,14 +233,10 @@ rlk_sqlite_read_record(struct rlk_sqlite *c, const struct rlk_table *t,
 static int
 is_unchanged(struct search *s, uint64_t epoch, bool *ret)
 {
-    int64_t now;
     RLK_TRY(rlk_sqlite_see_own(s->c, s->err));
-    if (s->data_version == -1) {
-        *ret = s->c->tx.writing && s->c->tx.epoch == epoch;
-        return 0;
-    }
-    RLK_TRY(read_version(s->c, &now, s->err));
-    *ret = now == s->data_version;
+    const struct rlk_sqlite_moment now = rlk_sqlite_moment(s->c);
+    *ret = s->writing ? s->c->tx.writing && s->c->tx.epoch == epoch
+                      : rlk_sqlite_same_moment(&now, &s->found_at);
     return 0;
 }
 

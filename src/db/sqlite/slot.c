@@ -94,9 +94,8 @@ take_slot(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
     }
     c->tx.writing = true;
     c->tx.epoch++;
-    rc = rowlock_locks_check(c->locks, err);
-    if (!rc)
-        rc = rowlock_locks_poisoned(c->locks, err);
+    c->tx.begun_at = rlk_sqlite_moment(c);
+    rc = rowlock_locks_poisoned(c->locks, err);
     if (!rc)
         rc = check_place(c, err);
     if (rc)

@@ -135,7 +135,7 @@ end_block(struct rlk_sqlite *c)
     rowlock_locks_release_to(c->locks, 0);
     rlk_arena_done(&tx->arena);
     tx->n_levels = tx->n_log = tx->n_versions = 0;
-    tx->lost = tx->checked = false;
+    tx->lost = false;
     c->open_block = false;
     c->catalogue.checked = false;
 }
@@ -164,6 +164,7 @@ commit_writes(struct rlk_sqlite *c, uint64_t *ret_ticket, rowlock_error *err)
     RLK_TRY(rc);
     c->tx.writing = false;
     c->commits++;
+    rlk_sqlite_note_own_commit(c);
     *ret_ticket = rowlock_locks_ticket(c->locks);
     rlk_sqlite_tend_wal(c);
     return 0;
