@@ -208,12 +208,39 @@ rename_all(rowlock_block *b, void *arg, rowlock_error *err)
 
 struct tried {
     int opened, first, second;
+    bool poisoned;     /* afterwards nobody writes */
     rowlock_error err; /* of the last that failed */
 };
 
 static struct {
-    int opened, first, second;
+    int opened, first, second, poisoned;
 } failures;
+
+/* One that failed at the disk, with what it wrote there to be seen. */
+static int
+run(rowlock_db *db, rowlock_body *body, int *committed, rowlock_error *err)
+{
+    int rc = rowlock_atomic(db, body, committed, err);
+    return rc && strstr(err->message, "committed, but") ? 0 : rc;
+}
+
+/* After a failed write or flush; answers whether it was so. */
+static bool
+cure(void)
+{
+    rowlock_locks_options o = ROWLOCK_LOCKS_OPTIONS_INIT;
+    rowlock_locks *locks;
+    rowlock_error err;
+    o.alone = 1;
+    check(rowlock_locks_open(path.text, &o, &locks, &err) == 0);
+    bool poisoned = rowlock_locks_poisoned(locks, NULL) != 0;
+    if (poisoned && !for_ever && failed_op != VFS_WRITE &&
+        failed_op != VFS_SYNC)
+        fail_msg("poisoned by a failing %s", vfs_op_name(failed_op));
+    check(rowlock_locks_cure(locks, &err) == 0);
+    rowlock_locks_close(locks);
+    return poisoned;
+}
 
 /* What a short life does: open, two blocks, close; each may fail. */
 static rowlock_db *
@@ -221,11 +248,12 @@ live(struct tried *t)
 {
     rowlock_db *db = NULL;
     int committed = 0;
-    *t = (struct tried){1, 1, 1, {0}};
+    *t = (struct tried){1, 1, 1, false, {0}};
     t->opened = rowlock_open(path.text, NULL, &db, &t->err) != 0;
     if (!t->opened) {
-        t->first = rowlock_atomic(db, everything, &committed, &t->err);
-        t->second = rowlock_atomic(db, rename_all, NULL, &t->err);
+        t->first = run(db, everything, &committed, &t->err);
+        t->second = run(db, rename_all, NULL, &t->err);
+        t->poisoned = rowlock_durable(db, NULL) == ROWLOCK_IO;
     }
     return db;
 }
@@ -267,13 +295,14 @@ fail_at(long n)
     failures.second += t.second && !t.opened;
     records_check_no_locks(path.text);
     check_state(&t, n);
-    if (db) { /* it goes on */
+    if (db && !t.poisoned) { /* it goes on */
         int rc = rowlock_atomic(db, rename_all, NULL, &err);
         if (rc)
             fail_msg("call %ld (%s): the session does not go on: %s: %s", n,
                      vfs_op_name(failed_op), err.message, err.detail);
     }
     rowlock_close(db);
+    failures.poisoned += cure();
     return over;
 }
 
@@ -290,12 +319,14 @@ fail_each(bool from_then_on)
         n++;
     vfs_watch(NULL);
     print_message("%ld calls: %d times it could not open, %d and %d times the "
-                  "first and second block failed\n",
-                  n, failures.opened, failures.first, failures.second);
+                  "first and second block failed; %d times poisoned\n",
+                  n, failures.opened, failures.first, failures.second,
+                  failures.poisoned);
     assert_in_range(n, 50, 5000);
     assert_in_range(failures.opened, 1, n);
     assert_in_range(failures.first, 5, n);
     assert_in_range(failures.second, 5, n);
+    assert_in_range(failures.poisoned, 4, n);
     folder_done(&folder);
 }
 

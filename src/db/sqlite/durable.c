@@ -138,13 +138,11 @@ void
 rlk_sqlite_poison_after(struct rlk_sqlite *c, int rc)
 {
     sqlite3_file *file = NULL;
-    if ((rc & 0xFF) != SQLITE_IOERR || rc == SQLITE_IOERR_NOMEM)
-        return;
+    bool flush = rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC;
     sqlite3_file_control(c->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    if (rc == SQLITE_IOERR_WRITE &&
-        (had_no_room(wal_of(c)) || had_no_room(file)))
-        return;
-    rowlock_locks_poison(c->locks);
+    if (flush || (rc == SQLITE_IOERR_WRITE && !had_no_room(wal_of(c)) &&
+                  !had_no_room(file)))
+        rowlock_locks_poison(c->locks);
 }
 
 static int
