@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ * After a power cut at any moment: is every commit there that Rowlock has
+ * acknowledged, are the commits that are there the first ones, is the database
+ * sound? Scenarios of one and of several processes are recorded, and the power
+ * is cut at very many points of each record (README.md).
+ *
+ *     power_test [--seed S] [--scenario NAME] */
+#include <getopt.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "power/dice.h"
+#include "power/log.h"
+#include "power/stage.h"
+
+enum {
+    MOST_WORKERS = 4,
+    MOST_CHECKPOINTS = 10000,
+    POINTS = 120,
+    DRAWS = 2,
+    MOST_STEPS = 250, /* of a life that ends by itself, */
+    MOST_US = 8000    /* or by the clock */
+};
+
+struct scenario {
+    const char *name;
+    const char *claim;
+    int workers;
+    int commits;   /* of each, a round */
+    int rounds;    /* all sessions close between them; 0: one */
+    int session;   /* commits between closing and opening; 0: all */
+    int deaths;    /* of each worker */
+    bool stranger; /* a plain SQLite program makes checkpoints */
+    int page_size;
+    size_t filler;
+};
+
+/* The page size of 512 makes logs of many pages: the library's own checkpoints
+ * come, and begin the log anew. */
+static const struct scenario scenarios[] = {
+    {.name = "one",
+     .claim = "test_power__one_process",
+     .workers = 1,
+     .commits = 40},
+    {.name = "four",
+     .claim = "test_power__four_processes",
+     .workers = 4,
+     .commits = 15},
+    {.name = "stranger",
+     .claim = "test_power__while_a_stranger_makes_checkpoints",
+     .workers = 3,
+     .commits = 15,
+     .stranger = true},
+    {.name = "checkpoints",
+     .claim = "test_power__while_sessions_make_checkpoints",
+     .workers = 3,
+     .commits = 40,
+     .page_size = 512,
+     .filler = 24000},
+    {.name = "reopen",
+     .claim = "test_power__while_sessions_close_and_open",
+     .workers = 2,
+     .commits = 10,
+     .rounds = 3,
+     .session = 3},
+    {.name = "killed",
+     .claim = "test_power__while_committers_are_killed_and_others_go_on",
+     .workers = 4,
+     .commits = 15,
+     .deaths = 4},
+    {.name = "alone",
+     .claim = "test_power__while_the_only_process_is_killed",
+     .workers = 1,
+     .commits = 30,
+     .deaths = 12},
+};
+
+static uint64_t first_seed = 1;
+
+/* ---- processes ---- */
+
+struct play {
+    struct stage stage;
+    const struct scenario *s;
+    bool *done; /* shared: the workers are */
+    uint64_t dice;
+};
+
+static void
+work(void *arg)
+{
+    const struct play *p = arg;
+    stage_start(&p->stage);
+    work_with_rowlock(&p->stage.work);
+}
+
+struct growth {
+    const bool *done;
+    size_t count;
+};
+
+static bool
+has_grown(void *arg)
+{
+    const struct growth *g = arg;
+    return __atomic_load_n(g->done, __ATOMIC_ACQUIRE) || log_count() > g->count;
+}
+
+static void
+make_checkpoints(void *arg)
+{
+    static const char *const modes[] = {"PASSIVE", "FULL", "RESTART",
+                                        "TRUNCATE"};
+    struct play *p = arg;
+    struct growth g = {.done = p->done};
+    char sql[64];
+    sqlite3 *db;
+    stage_start(&p->stage);
+    check(sqlite3_open(p->stage.work.path, &db) == SQLITE_OK);
+    sqlite3_busy_timeout(db, 1000 * SUPPORT_LIMIT_S);
+    for (int i = 0; i < MOST_CHECKPOINTS && !*g.done; i++) {
+        snprintf(sql, sizeof sql, "PRAGMA wal_checkpoint(%s)",
+                 modes[dice_roll(&p->dice, 4)]);
+        check(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
+        g.count = log_count() + dice_roll(&p->dice, 150);
+        wait_until(has_grown, &g, "the log has grown");
+    }
+    check(sqlite3_close(db) == SQLITE_OK);
+}
+
+/* A life, maybe one that does not come to its end. */
+static void
+start(struct play *p, struct child *c, int writer, bool dies)
+{
+    struct stage *stage = &p->stage;
+    stage->work.writer = writer;
+    stage->harm.seed = dice_roll(&p->dice, UINT64_MAX);
+    stage->harm.die_at = 0;
+    stage->harm.die_after_us = 0;
+    if (dies && dice_roll(&p->dice, 2))
+        stage->harm.die_at = 1 + (int)dice_roll(&p->dice, MOST_STEPS);
+    else if (dies)
+        stage->harm.die_after_us = 1 + (unsigned)dice_roll(&p->dice, MOST_US);
+    child_start(c, work, p);
+}
+
+/* Until it ends by itself: `deaths` lives may end before. */
+static int
+outlive(struct play *p, struct child *c, int writer, int commits)
+{
+    for (int deaths = 1;; deaths++) {
+        int status = child_wait(c);
+        if (WIFEXITED(status)) {
+            check(WEXITSTATUS(status) == 0);
+            return deaths - 1;
+        }
+        check(WTERMSIG(status) == SIGKILL && deaths <= p->s->deaths);
+        p->stage.work.commits = commits - log_acks(writer);
+        if (p->stage.work.commits <= 0)
+            return deaths;
+        start(p, c, writer, deaths < p->s->deaths);
+    }
+}
+
+static int
+play_round(struct play *p, int round)
+{
+    struct child c[MOST_WORKERS];
+    int deaths = 0;
+    for (int i = 0; i < p->s->workers; i++) {
+        p->stage.work.commits = p->s->commits;
+        start(p, &c[i], i + 1, p->s->deaths > 0);
+    }
+    for (int i = 0; i < p->s->workers; i++)
+        deaths += outlive(p, &c[i], i + 1, p->s->commits * (round + 1));
+    return deaths;
+}
+
+static int
+play_all(struct play *p)
+{
+    struct child stranger;
+    int deaths = 0;
+    if (p->s->stranger)
+        child_start(&stranger, make_checkpoints, p);
+    for (int i = 0; i == 0 || i < p->s->rounds; i++)
+        deaths += play_round(p, i);
+    __atomic_store_n(p->done, true, __ATOMIC_RELEASE);
+    if (p->s->stranger)
+        child_end(&stranger);
+    return deaths;
+}
+
+/* ---- a scenario ---- */
+
+static void
+run_scenario(const struct scenario *s, uint64_t seed)
+{
+    struct play p = {.s = s, .dice = seed};
+    struct examined found;
+    stage_open(&p.stage, seed, s->page_size);
+    p.done = shared_alloc(sizeof *p.done);
+    p.stage.work.session = s->session;
+    p.stage.harm.flush_us = 300;
+    if (s->filler)
+        p.stage.work.filler = s->filler;
+    int deaths = play_all(&p);
+    stage_examine(&p.stage, (size_t)POINTS, DRAWS, &found);
+    print_message("%s, seed %llu: %zu events, %d commits told, %d deaths; "
+                  "%zu points, %zu images, %zu of them opened\n",
+                  s->name, (unsigned long long)seed, log_count(), log_acks(-1),
+                  deaths, found.points, found.images, found.opened);
+    if (found.fault)
+        support_fail("--scenario %s, %s", s->name, found.why);
+    int told = s->workers * s->commits * (s->rounds ? s->rounds : 1);
+    check(log_acks(-1) >= told && found.opened > (size_t)told);
+    shared_free(p.done, sizeof *p.done);
+    stage_close(&p.stage);
+}
+
+static void
+test_scenario(void **state)
+{
+    for (int i = 0; i < soak(1); i++)
+        run_scenario(*state, first_seed + (uint64_t)i);
+}
+
+/* ---- the program ---- */
+
+static const char *
+read_arguments(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"seed", required_argument, NULL, 's'},
+        {"scenario", required_argument, NULL, 'n'},
+        {0}};
+    const char *name = NULL;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == 's')
+            first_seed = strtoull(optarg, NULL, 10);
+        else if (c == 'n')
+            name = optarg;
+        else
+            exit(2);
+    }
+    return name;
+}
+
+int
+main(int argc, char **argv)
+{
+    enum { N = sizeof scenarios / sizeof scenarios[0] };
+    struct CMUnitTest tests[N] = {0};
+    const char *only = read_arguments(argc, argv);
+    for (size_t i = 0; i < N; i++) {
+        tests[i].name = scenarios[i].claim;
+        tests[i].test_func = test_scenario;
+        tests[i].initial_state = (void *)(uintptr_t)&scenarios[i];
+        if (only && strcmp(only, scenarios[i].name) == 0)
+            cmocka_set_test_filter(scenarios[i].claim);
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
