@@ -203,6 +203,8 @@ examine_recording(void)
 {
     struct stat st;
     struct cut_image image = {0};
+    log_enter(); /* settles the last change of who died last */
+    log_leave(true);
     struct cut *c = cut_new();
     for (size_t k = 0; k < log_count(); k++)
         cut_advance(c);

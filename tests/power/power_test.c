@@ -27,8 +27,11 @@ enum {
     MOST_CHECKPOINTS = 10000,
     POINTS = 120,
     DRAWS = 2,
-    MOST_STEPS = 250, /* of a life that ends by itself, */
-    MOST_US = 8000    /* or by the clock */
+    SEEDS = 2,
+    /* of a life that is cut short: */
+    MOST_STEPS = 250,
+    MOST_US = 8000,
+    MOST_FLUSHES = 8
 };
 
 struct scenario {
@@ -39,6 +42,7 @@ struct scenario {
     int rounds;    /* all sessions close between them; 0: one */
     int session;   /* commits between closing and opening; 0: all */
     int deaths;    /* of each worker */
+    bool in_flush; /* deaths are in the midst of a flush of the -wal */
     bool stranger; /* a plain SQLite program makes checkpoints */
     int page_size;
     size_t filler;
@@ -82,6 +86,22 @@ static const struct scenario scenarios[] = {
      .workers = 1,
      .commits = 30,
      .deaths = 12},
+    {.name = "flush",
+     .claim = "test_power__while_those_who_flush_are_killed",
+     .workers = 4,
+     .commits = 15,
+     .deaths = 4,
+     .in_flush = true},
+    {.name = "all",
+     .claim = "test_power__while_all_this_happens",
+     .workers = 3,
+     .commits = 10,
+     .rounds = 2,
+     .session = 4,
+     .deaths = 4,
+     .stranger = true,
+     .page_size = 1024,
+     .filler = 12000},
 };
 
 static uint64_t first_seed = 1;
@@ -94,14 +114,6 @@ struct play {
     bool *done; /* shared: the workers are */
     uint64_t dice;
 };
-
-static void
-work(void *arg)
-{
-    const struct play *p = arg;
-    stage_start(&p->stage);
-    work_with_rowlock(&p->stage.work);
-}
 
 struct growth {
     const bool *done;
@@ -137,6 +149,18 @@ make_checkpoints(void *arg)
     check(sqlite3_close(db) == SQLITE_OK);
 }
 
+static void
+choose_death(struct play *p)
+{
+    struct record_settings *harm = &p->stage.harm;
+    if (p->s->in_flush)
+        harm->die_in_flush = 1 + (int)dice_roll(&p->dice, MOST_FLUSHES);
+    else if (dice_roll(&p->dice, 2))
+        harm->die_at = 1 + (int)dice_roll(&p->dice, MOST_STEPS);
+    else
+        harm->die_after_us = 1 + (unsigned)dice_roll(&p->dice, MOST_US);
+}
+
 /* A life, maybe one that does not come to its end. */
 static void
 start(struct play *p, struct child *c, int writer, bool dies)
@@ -144,13 +168,11 @@ start(struct play *p, struct child *c, int writer, bool dies)
     struct stage *stage = &p->stage;
     stage->work.writer = writer;
     stage->harm.seed = dice_roll(&p->dice, UINT64_MAX);
-    stage->harm.die_at = 0;
+    stage->harm.die_at = stage->harm.die_in_flush = 0;
     stage->harm.die_after_us = 0;
-    if (dies && dice_roll(&p->dice, 2))
-        stage->harm.die_at = 1 + (int)dice_roll(&p->dice, MOST_STEPS);
-    else if (dies)
-        stage->harm.die_after_us = 1 + (unsigned)dice_roll(&p->dice, MOST_US);
-    child_start(c, work, p);
+    if (dies)
+        choose_death(p);
+    stage_child(stage, c);
 }
 
 /* Until it ends by itself: `deaths` lives may end before. */
@@ -230,7 +252,7 @@ run_scenario(const struct scenario *s, uint64_t seed)
 static void
 test_scenario(void **state)
 {
-    for (int i = 0; i < soak(1); i++)
+    for (int i = 0; i < soak(SEEDS); i++)
         run_scenario(*state, first_seed + (uint64_t)i);
 }
 

@@ -25,7 +25,7 @@ struct file {
 };
 
 static struct record_settings set;
-static int steps, calls;          /* of this process, for die_at, error_at */
+static int steps, calls, flushes; /* of this process: see die_at, error_at */
 static struct log_event held_end; /* of an early flush, */
 static bool holds_end;            /* when there is one */
 static sqlite3_vfs *real_vfs;
@@ -146,8 +146,9 @@ end_flush(struct file *f, size_t begin, int rc)
     struct log_event e =
         event_of(f, rc == SQLITE_OK ? LOG_FLUSH_END : LOG_FLUSH_FAILED);
     e.at = begin;
-    e.folder = f->flushes_folder;
-    f->flushes_folder = false;
+    e.folder = f->flushes_folder && !set.no_folder;
+    if (rc == SQLITE_OK)
+        f->flushes_folder = false;
     if (set.early && f->kind == LOG_WAL) {
         held_end = e;
         holds_end = true;
@@ -163,17 +164,18 @@ file_sync(sqlite3_file *file, int flags)
 {
     struct file *f = (struct file *)file;
     step();
-    if (f->kind == LOG_WAL) {
+    if (f->kind == LOG_WAL)
         end_early_flush();
-        if (set.swallow)
-            return SQLITE_OK;
-    }
+    if (set.swallow[f->kind])
+        return SQLITE_OK;
     size_t begin = log_note(event_of(f, LOG_FLUSH_BEGIN));
     if (is_refused(f, RECORD_FAIL_SYNC))
         return end_flush(f, begin, SQLITE_IOERR_FSYNC);
     if (set.in_flush)
         set.in_flush(f->kind);
     take_time();
+    if (f->kind == LOG_WAL && ++flushes == set.die_in_flush)
+        kill(getpid(), SIGKILL);
     step();
     return end_flush(f, begin, real(file)->pMethods->xSync(real(file), flags));
 }
@@ -353,7 +355,7 @@ record_start(const struct record_settings *s)
     }
     sqlite3_vfs_register(&ours, 1);
     set = *s;
-    steps = calls = 0;
+    steps = calls = flushes = 0;
     holds_end = false;
     if (set.die_after_us)
         die_later(set.die_after_us);

@@ -18,10 +18,13 @@ struct record_settings {
      * it lasts. */
     unsigned flush_us;
 
-    /* Planted faults, of flushes of the -wal: */
-    bool swallow; /* never happens, and is said to have */
-    bool early;   /* said to have ended when it has begun; ends before the next
-                     change of the -wal by this process */
+    /* Planted faults: flushes of these files never happen, and are said to
+     * have. */
+    bool swallow[LOG_FILES];
+    /* And of the -wal's: */
+    bool early; /* said to have ended when it has begun; ends before the next
+                   change of the -wal by this process */
+    bool no_folder; /* does not flush the folder that names the -wal */
 
     /* The error_at-th such call of this process on `file`, from 1, fails. */
     enum record_error error;
@@ -30,9 +33,11 @@ struct record_settings {
 
     /* This process kills itself at its die_at-th step, from 1: before, in the
      * midst of and after each change, in the midst of each flush; or
-     * die_after_us from now, whatever it does. 0: never. */
+     * die_after_us from now, whatever it does; or in the midst of its n-th
+     * flush of the -wal. 0: never. */
     int die_at;
     unsigned die_after_us;
+    int die_in_flush;
 
     /* In the midst of each flush; may be NULL. */
     void (*in_flush)(enum log_file file);

@@ -50,11 +50,9 @@ play(void *arg)
 }
 
 void
-stage_play(struct stage *s)
+stage_child(struct stage *s, struct child *ret)
 {
-    struct child c;
-    child_start(&c, play, s);
-    child_end(&c);
+    child_start(ret, play, s);
 }
 
 void

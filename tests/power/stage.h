@@ -19,8 +19,8 @@ struct stage {
 /* page_size: bytes; 0: SQLite's own choice. */
 void stage_open(struct stage *ret, uint64_t seed, int page_size);
 void stage_close(struct stage *s);
-/* One process that does s->work, to its end. */
-void stage_play(struct stage *s);
+/* A process that does s->play(s->work). */
+void stage_child(struct stage *s, struct child *ret);
 /* In the child, for those who start theirs themselves: note, and do harm. */
 void stage_start(const struct stage *s);
 void stage_examine(const struct stage *s, size_t points, int draws,

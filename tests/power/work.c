@@ -223,29 +223,8 @@ run_step(sqlite3 *db, const char *sql, const struct commit *c)
     sqlite3_finalize(s);
 }
 
-static void
-flush_wal(sqlite3 *db)
-{
-    sqlite3_file *wal = NULL;
-    check(sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
-                               &wal) == SQLITE_OK);
-    check(wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) == SQLITE_OK);
-}
-
-static void
-commit_plainly(sqlite3 *db, const struct work *w)
-{
-    run(db, "BEGIN IMMEDIATE");
-    struct commit c = {w, next_number(db)};
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        run_step(db, steps[i], &c);
-    if (w->flushes)
-        flush_wal(db);
-    acknowledge(&c);
-}
-
-void
-work_plainly(const struct work *w)
+sqlite3 *
+work_open(const struct work *w)
 {
     sqlite3 *db;
     char pragma[64];
@@ -253,8 +232,38 @@ work_plainly(const struct work *w)
     sqlite3_busy_timeout(db, 1000 * SUPPORT_LIMIT_S);
     snprintf(pragma, sizeof pragma, "PRAGMA synchronous = %s", w->synchronous);
     run(db, pragma);
+    return db;
+}
+
+int64_t
+work_commit(sqlite3 *db, const struct work *w)
+{
+    run(db, "BEGIN IMMEDIATE");
+    struct commit c = {w, next_number(db)};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        run_step(db, steps[i], &c);
+    return c.n;
+}
+
+bool
+work_flush(sqlite3 *db)
+{
+    sqlite3_file *wal = NULL;
+    check(sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+                               &wal) == SQLITE_OK);
+    return wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) == SQLITE_OK;
+}
+
+void
+work_plainly(const struct work *w)
+{
+    sqlite3 *db = work_open(w);
     for (int i = 1; i <= w->commits; i++) {
-        commit_plainly(db, w);
+        int64_t n = work_commit(db, w);
+        if (w->flushes)
+            check(work_flush(db));
+        if (!w->silent)
+            record_ack(n, w->writer);
         if (w->checkpoints && i % 5 == 0)
             run(db, "PRAGMA wal_checkpoint(RESTART)");
     }

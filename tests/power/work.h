@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct sqlite3;
+
 enum { WORK_WINDOW = 12, WORK_SIDES = 7, WORK_FILLER = 1 << 16 };
 
 extern const char work_schema[];
@@ -28,12 +30,17 @@ struct work {
     const char *synchronous; /* the PRAGMA's word */
     bool flushes;            /* the -wal, itself, before it tells */
     bool checkpoints;        /* at times, too */
+    bool silent;             /* tells nobody */
 };
 
 /* By Rowlock's record API. Acknowledged is what it said is committed. */
 void work_with_rowlock(const struct work *w);
 /* The same by SQLite alone. */
 void work_plainly(const struct work *w);
+/* Its parts, for those who do them in a wrong order. */
+struct sqlite3 *work_open(const struct work *w);
+int64_t work_commit(struct sqlite3 *db, const struct work *w); /* its number */
+bool work_flush(struct sqlite3 *db);
 
 /* What line n holds at first: its bytes (as many as are answered) to ret. */
 size_t work_filler(uint64_t seed, int64_t n, size_t most,

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ * When the n-th flush or write of a file fails, for every n of a short run: is
+ * anything acknowledged that a power cut can take? What a failed flush should
+ * have covered may be lost for ever, though later flushes end well: so does
+ * Linux. And the database stays sound, whatever goes on after the error. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "power/log.h"
+#include "power/stage.h"
+
+enum {
+    POINTS = 4,
+    DRAWS = 1,
+    COMMITS = 5, /* of each process */
+    SESSION = 3,
+    MOST_PROCESSES = 3,
+    MOST_CALLS = 500
+};
+
+struct error {
+    enum record_error error;
+    enum log_file file;
+    int at; /* the first process's at-th call */
+    int processes;
+};
+
+static bool
+has_failed(void)
+{
+    for (size_t i = 0; i < log_count(); i++)
+        if (log_at(i)->kind == LOG_REFUSED ||
+            log_at(i)->kind == LOG_FLUSH_FAILED)
+            return true;
+    return false;
+}
+
+static void
+play(struct stage *s, const struct error *e)
+{
+    struct child c[MOST_PROCESSES];
+    s->work.commits = COMMITS;
+    s->work.session = SESSION;
+    s->work.goes_on = true;
+    s->harm.flush_us = e->processes > 1 ? 300 : 0;
+    for (int i = 0; i < e->processes; i++) {
+        s->work.writer = i + 1;
+        s->harm.seed = (uint64_t)i;
+        s->harm.error = i == 0 ? e->error : RECORD_NO_ERROR;
+        s->harm.file = e->file;
+        s->harm.error_at = e->at;
+        stage_child(s, &c[i]);
+    }
+    for (int i = 0; i < e->processes; i++)
+        child_end(&c[i]);
+}
+
+/* False when there was no such call. ret_told: how many commits were. */
+static bool
+fail_at(const struct error *e, int *ret_told)
+{
+    struct stage s;
+    struct examined found;
+    stage_open(&s, 1, 0);
+    play(&s, e);
+    bool failed = has_failed();
+    *ret_told = log_acks(-1);
+    stage_examine(&s, POINTS, DRAWS, &found);
+    stage_close(&s);
+    if (found.fault)
+        support_fail("call %d fails: %s", e->at, found.why);
+    return failed;
+}
+
+/* Each call fails once; in fewest runs at least a commit had to be refused. */
+static void
+fail_each(enum record_error error, enum log_file file, int fewest)
+{
+    struct error e = {error, file, 1, 1};
+    int told, refused = 0;
+    for (; e.at < MOST_CALLS && fail_at(&e, &told); e.at++)
+        refused += told < COMMITS;
+    print_message("%d calls failed, in %d runs a commit was refused\n",
+                  e.at - 1, refused);
+    assert_in_range(e.at, 2, MOST_CALLS - 1);
+    assert_in_range(refused, fewest, e.at - 1);
+    assert_int_equal(told, COMMITS); /* without an error */
+}
+
+static void
+test_error__a_commit_whose_flush_fails_is_not_acknowledged(void **state)
+{
+    (void)state;
+    fail_each(RECORD_FAIL_SYNC, LOG_WAL, COMMITS);
+}
+
+static void
+test_error__a_commit_whose_writes_fail_is_not_acknowledged(void **state)
+{
+    (void)state;
+    fail_each(RECORD_FAIL_WRITE, LOG_WAL, COMMITS);
+}
+
+static void
+test_error__a_checkpoint_whose_flush_fails_loses_nothing(void **state)
+{
+    (void)state;
+    fail_each(RECORD_FAIL_SYNC, LOG_DB, 0);
+}
+
+static void
+test_error__a_checkpoint_whose_writes_fail_loses_nothing(void **state)
+{
+    (void)state;
+    fail_each(RECORD_FAIL_WRITE, LOG_DB, 0);
+}
+
+/* How many flushes the one has depends on the others. */
+static void
+test_error__nobody_acknowledges_what_another_could_not_flush(void **state)
+{
+    (void)state;
+    struct error e = {RECORD_FAIL_SYNC, LOG_WAL, 1, MOST_PROCESSES};
+    int told, failed = 0;
+    for (; e.at <= COMMITS; e.at++)
+        for (int i = 0; i < soak(2); i++)
+            failed += fail_at(&e, &told);
+    assert_in_range(failed, 1, MOST_CALLS);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            test_error__a_commit_whose_flush_fails_is_not_acknowledged),
+        cmocka_unit_test(
+            test_error__a_commit_whose_writes_fail_is_not_acknowledged),
+        cmocka_unit_test(
+            test_error__a_checkpoint_whose_flush_fails_loses_nothing),
+        cmocka_unit_test(
+            test_error__a_checkpoint_whose_writes_fail_loses_nothing),
+        cmocka_unit_test(
+            test_error__nobody_acknowledges_what_another_could_not_flush),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
