@@ -240,12 +240,21 @@ log_base(size_t *ret_size)
 }
 
 int
+log_number(enum log_kind kind, enum log_file file)
+{
+    int n = 0;
+    for (size_t i = 0; i < log_count(); i++)
+        n += log_at(i)->kind == kind && log_at(i)->file == file;
+    return n;
+}
+
+int
 log_acks(int writer)
 {
     int acks = 0;
     for (size_t i = 0; i < log_count(); i++) {
         const struct log_event *e = log_at(i);
-        acks += e->kind == LOG_ACK && (writer < 0 || e->n == (uint64_t)writer);
+        acks += e->kind == LOG_ACK && (writer == 0 || e->n == (uint64_t)writer);
     }
     return acks;
 }
@@ -258,8 +267,14 @@ log_text(size_t i)
         "create", "delete",   "acknowledged", "refused"};
     static char text[SUPPORT_TEXT];
     const struct log_event *e = log_at(i);
-    snprintf(text, sizeof text, "%zu: %d %s of %s %d: %llu, %llu", i,
-             (int)e->pid, kinds[e->kind], e->file == LOG_DB ? "db" : "wal",
-             e->inode, (unsigned long long)e->at, (unsigned long long)e->n);
+    int len = snprintf(text, sizeof text, "%zu: %d: %s: ", i, (int)e->pid,
+                       kinds[e->kind]);
+    if (e->kind == LOG_ACK)
+        snprintf(text + len, sizeof text - (size_t)len, "%llu of %llu",
+                 (unsigned long long)e->at, (unsigned long long)e->n);
+    else
+        snprintf(text + len, sizeof text - (size_t)len, "%s %d at %llu, %llu",
+                 e->file == LOG_DB ? "db" : "wal", e->inode,
+                 (unsigned long long)e->at, (unsigned long long)e->n);
     return text;
 }

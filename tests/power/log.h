@@ -33,7 +33,7 @@ enum log_kind {
 struct log_event {
     enum log_kind kind;
     enum log_file file;
-    int inode;   /* of the -wal: the how manieth file of that name, from 0 */
+    int inode;   /* of the -wal: 0 is the first file of that name, 1 the next */
     bool folder; /* LOG_FLUSH_END, LOG_DELETE: the folder is flushed with it */
     pid_t pid;
     uint64_t at, n;
@@ -67,7 +67,9 @@ size_t log_count(void);
 const struct log_event *log_at(size_t i);
 const unsigned char *log_bytes(const struct log_event *e);
 const unsigned char *log_base(size_t *ret_size);
-/* How many commits were acknowledged to writer; -1: to all. */
+/* How many events of this kind and file there are. */
+int log_number(enum log_kind kind, enum log_file file);
+/* How many commits were acknowledged to writer; 0: to all. */
 int log_acks(int writer);
 /* One line about event i, until the next call. */
 const char *log_text(size_t i);

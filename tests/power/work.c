@@ -175,11 +175,13 @@ work_with_rowlock(const struct work *w)
 
 /* ---- plainly ---- */
 
+static const char side_step[] = "INSERT INTO side (name, n) VALUES (?4, ?1) "
+                                "ON CONFLICT (name) DO UPDATE SET n = ?1";
+
 static const char *const steps[] = {
     "UPDATE counter SET n = ?1",
     "INSERT INTO line VALUES (?1, ?2, ?3)",
-    "INSERT INTO side (name, n) VALUES (?4, ?1)"
-    "  ON CONFLICT (name) DO UPDATE SET n = ?1",
+    side_step,
     "UPDATE line SET filler = x'' WHERE id = ?1 - ?5",
     "COMMIT",
 };
