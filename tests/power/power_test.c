@@ -4,7 +4,9 @@
  * sound? Scenarios of one and of several processes are recorded, and the power
  * is cut at very many points of each record (README.md).
  *
- *     power_test [--seed S] [--scenario NAME] */
+ *     power_test [--seed S] [--scenario NAME]
+ *
+ * --seed: this one only, and a cut at every point. */
 #include <getopt.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -27,6 +29,7 @@ enum {
     MOST_CHECKPOINTS = 10000, /* of the stranger, */
     MOST_GROWTH = 30,         /* after so many events */
     POINTS = 120,
+    EVERY_POINT = 1 << 20,
     DRAWS = 2,
     SEEDS = 2,
     /* of a life that is cut short: */
@@ -54,49 +57,51 @@ struct scenario {
  * come, and begin the log anew. */
 static const struct scenario scenarios[] = {
     {.name = "one",
-     .claim = "test_power__one_process",
+     .claim = "test_power_cut__takes_nothing_from_one_process",
      .workers = 1,
      .commits = 40},
     {.name = "four",
-     .claim = "test_power__four_processes",
+     .claim = "test_power_cut__takes_nothing_from_four_processes",
      .workers = 4,
      .commits = 15},
     {.name = "stranger",
-     .claim = "test_power__while_a_stranger_makes_checkpoints",
+     .claim =
+         "test_power_cut__takes_nothing_while_a_stranger_makes_checkpoints",
      .workers = 3,
      .commits = 20,
      .stranger = true},
     {.name = "checkpoints",
-     .claim = "test_power__while_sessions_make_checkpoints",
+     .claim = "test_power_cut__takes_nothing_while_sessions_make_checkpoints",
      .workers = 3,
      .commits = 40,
      .checkpoints = true,
      .page_size = 512,
      .filler = 24000},
     {.name = "reopen",
-     .claim = "test_power__while_sessions_close_and_open",
+     .claim = "test_power_cut__takes_nothing_while_sessions_close_and_open",
      .workers = 2,
      .commits = 10,
      .rounds = 3,
      .session = 3},
     {.name = "killed",
-     .claim = "test_power__while_committers_are_killed_and_others_go_on",
+     .claim = "test_power_cut__takes_nothing_while_committers_are_killed_and_"
+              "others_go_on",
      .workers = 4,
      .commits = 15,
      .deaths = 4},
     {.name = "alone",
-     .claim = "test_power__while_the_only_process_is_killed",
+     .claim = "test_power_cut__takes_nothing_while_the_only_process_is_killed",
      .workers = 1,
      .commits = 30,
      .deaths = 12},
     {.name = "flush",
-     .claim = "test_power__while_those_who_flush_are_killed",
+     .claim = "test_power_cut__takes_nothing_while_those_who_flush_are_killed",
      .workers = 4,
      .commits = 15,
      .deaths = 4,
      .in_flush = true},
     {.name = "all",
-     .claim = "test_power__while_all_this_happens",
+     .claim = "test_power_cut__takes_nothing_while_all_this_happens",
      .workers = 3,
      .commits = 10,
      .rounds = 2,
@@ -109,6 +114,7 @@ static const struct scenario scenarios[] = {
 
 static uint64_t first_seed = 1;
 static int seeds;
+static size_t points = POINTS;
 
 /* ---- processes ---- */
 
@@ -267,7 +273,7 @@ run_scenario(const struct scenario *s, uint64_t seed)
     if (s->filler)
         p.stage.work.filler = s->filler;
     int deaths = play_all(&p);
-    stage_examine(&p.stage, POINTS, DRAWS, &found);
+    stage_examine(&p.stage, points, DRAWS, &found);
     print_run(&p, deaths, &found);
     if (found.fault)
         support_fail("--scenario %s, %s", s->name, found.why);
@@ -311,6 +317,7 @@ read_arguments(int argc, char **argv)
         if (c == 's') {
             first_seed = strtoull(optarg, NULL, 10);
             seeds = 1;
+            points = EVERY_POINT;
         } else if (c == 'n')
             choose_scenario(optarg);
         else {
