@@ -35,7 +35,7 @@ enum {
     /* of a life that is cut short: */
     MOST_STEPS = 250,
     MOST_US = 8000,
-    MOST_FLUSHES = 8
+    MOST_FLUSHES = 4
 };
 
 struct scenario {
@@ -160,47 +160,48 @@ make_checkpoints(void *arg)
     check(sqlite3_close(db) == SQLITE_OK);
 }
 
+/* The first life surely ends before its work does. */
 static void
-choose_death(struct play *p)
+choose_death(struct play *p, int life)
 {
     struct record_settings *harm = &p->stage.harm;
     if (p->s->in_flush)
         harm->die_in_flush = 1 + (int)dice_roll(&p->dice, MOST_FLUSHES);
-    else if (dice_roll(&p->dice, 2))
+    else if (life == 0 || dice_roll(&p->dice, 2))
         harm->die_at = 1 + (int)dice_roll(&p->dice, MOST_STEPS);
     else
         harm->die_after_us = 1 + (unsigned)dice_roll(&p->dice, MOST_US);
 }
 
-/* A life, maybe one that does not come to its end. */
 static void
-start(struct play *p, struct child *c, int writer, bool dies)
+start(struct play *p, struct child *c, int writer, int life)
 {
     struct stage *stage = &p->stage;
     stage->work.writer = writer;
     stage->harm.seed = dice_roll(&p->dice, UINT64_MAX);
     stage->harm.die_at = stage->harm.die_in_flush = 0;
     stage->harm.die_after_us = 0;
-    if (dies)
-        choose_death(p);
+    if (life < p->s->deaths)
+        choose_death(p, life);
     stage_child(stage, c);
 }
 
-/* Until it ends by itself: `deaths` lives may end before. */
+/* Until one life ends by itself. Answers how many did not. */
 static int
 outlive(struct play *p, struct child *c, int writer, int commits)
 {
-    for (int deaths = 1;; deaths++) {
+    for (int deaths = 0;;) {
         int status = child_wait(c);
         if (WIFEXITED(status)) {
             check(WEXITSTATUS(status) == 0);
-            return deaths - 1;
+            return deaths;
         }
-        check(WTERMSIG(status) == SIGKILL && deaths <= p->s->deaths);
+        check(WTERMSIG(status) == SIGKILL && deaths < p->s->deaths);
+        deaths++;
         p->stage.work.commits = commits - log_acks(writer);
         if (p->stage.work.commits <= 0)
             return deaths;
-        start(p, c, writer, deaths < p->s->deaths);
+        start(p, c, writer, deaths);
     }
 }
 
@@ -211,7 +212,7 @@ play_round(struct play *p, int round)
     int deaths = 0;
     for (int i = 0; i < p->s->workers; i++) {
         p->stage.work.commits = p->s->commits;
-        start(p, &c[i], i + 1, p->s->deaths > 0);
+        start(p, &c[i], i + 1, 0);
     }
     for (int i = 0; i < p->s->workers; i++)
         deaths += outlive(p, &c[i], i + 1, p->s->commits * (round + 1));
