@@ -2,7 +2,8 @@
  * When the n-th flush or write of a file fails, for every n of a short run: is
  * anything acknowledged that a power cut can take? What a failed flush should
  * have covered may be lost for ever, though later flushes end well: so does
- * Linux. And the database stays sound, whatever goes on after the error. */
+ * Linux. And once a commit could not be told, is any told after it? And the
+ * database stays sound, whatever goes on after the error. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,6 +19,8 @@ enum {
     POINTS = 4,
     DRAWS = 1,
     COMMITS = 5, /* of each process */
+    LONG_COMMITS = 90,
+    LONG_FILLER = 24000,
     SESSION = 3,
     MOST_PROCESSES = 3,
     MOST_CALLS = 500
@@ -28,12 +31,26 @@ struct error {
     enum log_file file;
     int at; /* the first process's at-th call */
     int processes;
+    bool checkpoints; /* so much is written that sessions make them */
 };
 
 static bool
 has_failed(enum log_file file)
 {
     return log_number(LOG_REFUSED, file) + log_number(LOG_FLUSH_FAILED, file);
+}
+
+static int
+acks_after_the_failure(void)
+{
+    bool failed = false;
+    int n = 0;
+    for (size_t i = 0; i < log_count(); i++) {
+        enum log_kind kind = log_at(i)->kind;
+        failed |= kind == LOG_REFUSED || kind == LOG_FLUSH_FAILED;
+        n += failed && kind == LOG_ACK;
+    }
+    return n;
 }
 
 static void
@@ -43,6 +60,11 @@ play(struct stage *s, const struct error *e)
     s->work.commits = COMMITS;
     s->work.session = SESSION;
     s->work.goes_on = true;
+    if (e->checkpoints) {
+        s->work.commits = LONG_COMMITS;
+        s->work.session = 0;
+        s->work.filler = LONG_FILLER;
+    }
     s->harm.flush_us = e->processes > 1 ? 300 : 0;
     for (int i = 0; i < e->processes; i++) {
         s->work.writer = i + 1;
@@ -62,10 +84,14 @@ fail_at(const struct error *e, int *ret_told)
 {
     struct stage s;
     struct examined found;
-    stage_open(&s, 1, 0);
+    stage_open(&s, 1, e->checkpoints ? 512 : 0);
     play(&s, e);
     bool failed = has_failed(e->file);
     *ret_told = log_acks(0);
+    /* Where one was refused, none was told any more, in later sessions too. */
+    int all = e->checkpoints ? LONG_COMMITS : COMMITS;
+    if (e->processes == 1 && *ret_told < all && acks_after_the_failure())
+        support_fail("call %d fails, and commits are told", e->at);
     stage_examine(&s, POINTS, DRAWS, &found);
     stage_close(&s);
     if (found.fault)
@@ -77,7 +103,7 @@ fail_at(const struct error *e, int *ret_told)
 static void
 fail_each(enum record_error error, enum log_file file, int fewest)
 {
-    struct error e = {error, file, 1, 1};
+    struct error e = {error, file, 1, 1, false};
     int told = 0, refused = 0;
     for (; e.at < MOST_CALLS && fail_at(&e, &told); e.at++)
         refused += told < COMMITS;
@@ -116,12 +142,28 @@ test_error__a_checkpoint_whose_writes_fail_loses_nothing(void **state)
     fail_each(RECORD_FAIL_WRITE, LOG_DB, 0);
 }
 
+/* At the end of the run one at close fails, which ends nothing: all commits are
+ * in the -wal, which stays. */
+static void
+test_error__a_session_whose_checkpoint_fails_acknowledges_nothing_more(
+    void **state)
+{
+    (void)state;
+    struct error e = {RECORD_FAIL_SYNC, LOG_DB, 1, 1, true};
+    int told = 0;
+    assert_true(fail_at(&e, &told));
+    assert_in_range(told, 1, LONG_COMMITS - 1);
+    e.error = RECORD_FAIL_WRITE;
+    assert_true(fail_at(&e, &told));
+    assert_in_range(told, 1, LONG_COMMITS - 1);
+}
+
 /* How many flushes the one has depends on the others. */
 static void
 test_error__nobody_acknowledges_what_another_could_not_flush(void **state)
 {
     (void)state;
-    struct error e = {RECORD_FAIL_SYNC, LOG_WAL, 1, MOST_PROCESSES};
+    struct error e = {RECORD_FAIL_SYNC, LOG_WAL, 1, MOST_PROCESSES, false};
     int told = 0, failed = 0;
     for (; e.at <= COMMITS; e.at++)
         for (int i = 0; i < soak(2); i++)
@@ -141,6 +183,8 @@ main(void)
             test_error__a_checkpoint_whose_flush_fails_loses_nothing),
         cmocka_unit_test(
             test_error__a_checkpoint_whose_writes_fail_loses_nothing),
+        cmocka_unit_test(
+            test_error__a_session_whose_checkpoint_fails_acknowledges_nothing_more),
         cmocka_unit_test(
             test_error__nobody_acknowledges_what_another_could_not_flush),
     };
