@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -14,6 +15,7 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/speak.h"
+#include "db/server.h"
 #include "front/front.h"
 #include "sync/draft.h"
 
@@ -37,13 +39,14 @@ const struct rlk_command rlk_command_init = {
         "that must not be NULL and have nothing in the source get a line to "
         "fill them; what was left out stands in a comment. Without them the "
         "definition makes a table of its own.\n"
+        "\n" RLK_ANY_DATABASE
+        "A password in such a URL is used, and not written.\n"
         "\n"
         "It is a draft: read it, then rowlock doctor, then rowlock sync "
-        "--dry-run. URL is a path or an address. In an address ${NAME} stands "
-        "for the environment's value, as in a definition; what looks like a "
-        "key "
-        "in its query is not written, but named so. Write such an address in "
-        "single quotes.",
+        "--dry-run. URL is a path or an address. In an address, DATABASE's "
+        "too, ${NAME} stands for the environment's value, as in a definition; "
+        "what looks like a key in URL's query is not written, but named so. "
+        "Write such an address in single quotes.",
     .options = {{.name = "output",
                  .letter = 'o',
                  .argument = "FILE",
@@ -99,22 +102,45 @@ write_database(struct init *i, const char *path, rowlock_error *err)
 }
 
 static int
-find_table(struct init *i, const struct rlk_args *args, rowlock_error *err)
+open_file(struct init *i, const char *database, rowlock_error *err)
 {
-    const char *database = rlk_args_operand(args, 1), *path;
+    const char *path;
     struct rlk_look how = {.unfit = true};
     RLK_TRY(rlk_database_path(database, &path, err));
     RLK_TRY(write_database(i, path, err));
-    RLK_TRY(rlk_front_look(database, &how, &i->db, err));
-    return rlk_session_table(i->db, rlk_args_operand(args, 2), &i->o.table,
-                             err);
+    return rlk_front_look(database, &how, &i->db, err);
+}
+
+/* Its password is used, and not written. */
+static int
+open_server(struct init *i, const char *url, rowlock_error *err)
+{
+    char *resolved RLK_AUTOFREE = NULL;
+    RLK_TRY(rlk_draft_database(i->o.path, url, &resolved, err));
+    RLK_TRY(rlk_front_look(resolved, NULL, &i->db, err));
+    RLK_TRY(rlk_postgres_public_url(url, &i->database, &i->o.no_password, err));
+    i->o.database = i->database;
+    return 0;
+}
+
+static int
+find_table(struct init *i, const struct rlk_args *args, rowlock_error *err)
+{
+    const char *database = rlk_args_operand(args, 1);
+    const char *table = rlk_args_operand(args, 2);
+    RLK_TRY(rlk_front_is_server(database) ? open_server(i, database, err)
+                                          : open_file(i, database, err));
+    RLK_TRY(rlk_session_table(i->db, table, &i->o.table, err));
+    if (strcasecmp(table, i->o.table->name) != 0)
+        i->o.table_name = table; /* with the schema that it needs */
+    return 0;
 }
 
 static int
 open_table(struct init *i, const struct rlk_args *args, rowlock_error *err)
 {
     int rc = rlk_args_operand(args, 1) ? find_table(i, args, err) : 0;
-    if (rc && !err->hint[0])
+    if (rc && rc != ROWLOCK_BAD_VALUE && !err->hint[0])
         rlk_hint(err, "Leave DATABASE and TABLE out for a table that is still "
                       "to be made.");
     return rc;
@@ -171,6 +197,9 @@ say_next(const struct init *i, const char *file)
     if (file)
         rlk_speak("next: rowlock doctor %s, then rowlock sync --dry-run %s",
                   file, file);
+    if (i->o.no_password)
+        rlk_speak("the database's password is not written: set PGPASSWORD, or "
+                  "keep it in ~/.pgpass");
 }
 
 static int

@@ -57,6 +57,8 @@ struct rlk_column {
     uint32_t precision, scale; /* DECIMAL; 0, 0: none declared */
     uint32_t integer_bits; /* INTEGER: 16, 32 or 64; as this engine stores */
     bool not_null, has_default, generated;
+    bool unwritable; /* of a type of the engine's own: read as text, and not
+                        written */
     const char *collation; /* "BINARY", "NOCASE", "RTRIM" or another */
 };
 

@@ -6,6 +6,7 @@
  * "://" is meant as a server's address; it is never repeated in a message,
  * since it may hold a password. */
 #include <string.h>
+#include <strings.h>
 
 #include "front/front.h"
 #include "record/record.h"
@@ -66,6 +67,27 @@ refuse(const char *url, size_t len, rowlock_error *err)
     return code;
 }
 
+/* An address that was not typed well: as a path it would be told. */
+static bool
+is_nearly_server(const char *url)
+{
+    for (size_t i = 0; i < SERVERS; i++) {
+        size_t len = strlen(servers[i].name);
+        if (strncasecmp(url, servers[i].name, len) == 0 && url[len] == ':')
+            return true;
+    }
+    return strstr(url, "password=") != NULL;
+}
+
+static int
+refuse_nearly(rowlock_error *err)
+{
+    rlk_fail(err, ROWLOCK_UNSUPPORTED, "this is no database's name");
+    rlk_hint(err, "Write a path, sqlite:PATH or postgresql://HOST/DATABASE; a "
+                  "file of such a name as sqlite:PATH.");
+    return ROWLOCK_UNSUPPORTED;
+}
+
 int
 rlk_front_path(const char *url, const char **ret, rowlock_error *err)
 {
@@ -74,6 +96,8 @@ rlk_front_path(const char *url, const char **ret, rowlock_error *err)
     size_t len = scheme_length(url);
     if (len)
         return refuse(url, len, err);
+    if (is_nearly_server(url))
+        return refuse_nearly(err);
     const char *path = strncmp(url, "sqlite:", 7) == 0 ? url + 7 : url;
     if (!*path)
         return rlk_fail(err, ROWLOCK_MISUSE, "the database's path is empty");

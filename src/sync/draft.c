@@ -109,6 +109,32 @@ read_some(struct rlk_drafting *g, struct rlk_reader *r)
     return 0;
 }
 
+/* Read as any definition is. */
+int
+rlk_draft_database(const char *path, const char *said, char **ret,
+                   rowlock_error *err)
+{
+    struct rlk_buf RLK_AUTOBUF text = {0};
+    struct rlk_definition *d;
+    rowlock_error why = {0};
+    rlk_buf_text(&text, "{sync: x, match: [x], fields: {x: /x}, source: {url: "
+                        "x}, target: {table: x, database: ");
+    rlk_buf_yaml(&text, said, strlen(said));
+    rlk_buf_text(&text, "}}");
+    if (text.failed)
+        return rlk_out_of_memory(err);
+    int rc = rlk_definition_parse(path, text.ptr, text.len, &d, &why);
+    if (rc) {
+        strip_place(&why);
+        if (err)
+            *err = why;
+        return rc;
+    }
+    *ret = rlk_strdup(d->database.text);
+    rlk_definition_free(d);
+    return *ret ? 0 : rlk_out_of_memory(err);
+}
+
 /* ---- where the list is ---- */
 
 struct lists { /* of objects, within an object */

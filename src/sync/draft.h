@@ -13,8 +13,10 @@ struct rlk_draft_options {
     const char *url;      /* as it was typed: a path or an address; ${NAME}
                              stands for something, as in a definition */
     const char *path;     /* of the file that the definition is for */
-    const char *database; /* NULL: one of its own is made */
+    const char *database; /* as it is written; NULL: one of its own is made */
+    bool no_password;     /* it had one, which is not written */
     const struct rlk_table *table; /* with database: that is written to */
+    const char *table_name;        /* as it is written; NULL: the table's own */
     const char *records, *format;  /* NULL, or as source.records, .format */
     const char *bearer;            /* NULL, or a variable's name: auth */
     struct rlk_source_limits limits;
@@ -31,5 +33,9 @@ struct rlk_draft {
 int rlk_draft_make(const struct rlk_draft_options *o, struct rlk_draft *ret,
                    rowlock_error *err);
 void rlk_draft_done(struct rlk_draft *draft);
+/* What said stands for as the database of a definition at path: it may have
+ * ${...}. *ret is for rlk_free(). */
+int rlk_draft_database(const char *path, const char *said, char **ret,
+                       rowlock_error *err);
 
 #endif

@@ -138,7 +138,8 @@ may_be_filled(const struct rlk_table *t, uint32_t column)
     const struct rlk_column *c = &t->columns[column];
     bool number = t->numbers_records && t->primary_key[0] == column;
     bool place = rlk_guarded_is_tree(t) && rlk_guarded_is_place(c->name);
-    return !c->generated && !number && !place && !is_parent_key(t, column);
+    return !c->generated && !c->unwritable && !number && !place &&
+           !is_parent_key(t, column);
 }
 
 /* Most values would be taken. */

@@ -133,6 +133,12 @@ add_head(const struct rlk_drafting *g, struct rlk_buf *text)
         date, g->survey.records, g->survey.records == 1 ? "" : "s");
 }
 
+static const char no_password[] =
+    "  # Its password is not written here. Set PGPASSWORD, keep it in "
+    "~/.pgpass, "
+    "or\n  # write USER:${NAME}@ above: that is the environment's NAME, with "
+    "%XX for\n  # characters such as / and @.\n";
+
 static void
 add_target(const struct rlk_drafting *g, struct rlk_buf *text)
 {
@@ -145,8 +151,11 @@ add_target(const struct rlk_drafting *g, struct rlk_buf *text)
     add_yaml(text, g->name);
     rlk_buf_text(text, "\ntarget:\n  database: ");
     add_yaml(text, database.ptr ? database.ptr : "");
-    rlk_buf_text(text, "\n  table: ");
-    add_yaml(text, g->name);
+    rlk_buf_char(text, '\n');
+    if (g->o->no_password)
+        rlk_buf_text(text, no_password);
+    rlk_buf_text(text, "  table: ");
+    add_yaml(text, g->o->table_name ? g->o->table_name : g->name);
     rlk_buf_text(text, g->o->table ? "\n" : "\n  create_table: true\n");
     text->failed = text->failed || database.failed;
 }

@@ -115,10 +115,13 @@ rlk_fill_add_line(struct rlk_buf *buf, const struct rlk_table *table,
 {
     const struct rlk_column *c = &table->columns[column];
     const char *parent = parent_of(table, column), *value = value_of(c);
-    if (c->type == RLK_TYPE_BLOB) {
+    if (c->type == RLK_TYPE_BLOB || c->unwritable) {
+        const char *type = c->unwritable ? c->declared : "blob";
         rlk_buf_text(buf, "# ");
         rlk_buf_comment(buf, c->name, strlen(c->name), 60);
-        rlk_buf_text(buf, ": no field can fill a blob, give it a default");
+        rlk_buf_text(buf, ": no field can fill a ");
+        rlk_buf_comment(buf, type, strlen(type), 60);
+        rlk_buf_text(buf, ", give it a default");
     } else if (is_unique(table, column) && strcmp(value, "uuid") != 0) {
         add_pointer(buf, c);
     } else {

@@ -67,6 +67,11 @@ check_column(const struct rlk_definition *d, const struct rlk_field *f,
         rc = rlk_yaml_fail(d->path, f->column.at, err,
                            "column '%.60s' is generated: it cannot be written",
                            column->name);
+    else if (column->unwritable)
+        rc = rlk_yaml_fail(d->path, f->column.at, err,
+                           "column '%.60s' is of type %.40s: it cannot be "
+                           "written",
+                           column->name, column->declared);
     else if (!may_be(column, type))
         rc = rlk_yaml_fail(d->path, f->column.at, err,
                            "the type of '%.60s' is %.40s in the table, not %s",

@@ -2,21 +2,11 @@
 """rowlock sync on PostgreSQL: the same definition with another URL."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import tempfile
 import unittest
-from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "servers"), str(TESTS / "cli")]
+from served import ServerTest
 
-from harness import LIMIT, Program
-from postgres import Postgres
-
-ROWLOCK = os.environ["ROWLOCK"]
 RECORDS = 600
 DEFINITION = """sync: terms
 target: {database: "%s", table: term%s}
@@ -33,20 +23,9 @@ fields:
 """
 
 
-class Sync(unittest.TestCase):
-    maxDiff = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Postgres()
-        cls.addClassCleanup(cls.server.stop)
-
+class Sync(ServerTest):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="rowlock-test-")
-        self.addCleanup(folder.cleanup)
-        self.top = Path(folder.name)
-        self.server.run("SET client_min_messages = warning; DROP SCHEMA public CASCADE; "
-                        "CREATE SCHEMA public")
+        super().setUp()
         self.define()
         self.source(RECORDS)
 
@@ -58,36 +37,10 @@ class Sync(unittest.TestCase):
             json.dumps({"id": f" r{i} ", "slug": f"s{i}", "name": f"{name} {i}", "rank": i}) + "\n"
             for i in range(n)))
 
-    def rowlock(self, *words, status=0):
-        done = subprocess.run([ROWLOCK, *words], cwd=self.top, text=True, timeout=LIMIT,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, check=False)
-        self.assertEqual(done.returncode, status, f"out: {done.stdout[-500:]}\nerr: {done.stderr}")
-        return done
-
     def sync(self, *words, status=0, definition="d.yml"):
         """The last line of --json: the counts."""
         out = self.rowlock("sync", "--json", *words, definition, status=status).stdout
         return json.loads(out.splitlines()[-1])
-
-    def query(self, sql):
-        done = subprocess.run([self.server.programs / "psql", "-qtA", "-d", self.server.url, "-c",
-                               sql], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                              timeout=LIMIT, check=True)
-        return done.stdout.strip()
-
-    def start(self, *words):
-        program = Program(ROWLOCK, *words, cwd=self.top)
-        self.addCleanup(program.kill)
-        return program
-
-    def holder(self, sql, url=None):
-        """A transaction that stays open: what psql has done so far."""
-        psql = Program(self.server.programs / "psql", "-qtA", "-d", url or self.server.url)
-        self.addCleanup(psql.kill)
-        psql.tell(f"BEGIN; {sql}; SELECT 'done so far';")
-        psql.wait_for_out("done so far")
-        return psql
 
     def counts(self, told):
         return {name: told[name] for name in ("created", "updated", "unchanged", "conflicts",
@@ -201,14 +154,6 @@ class Sync(unittest.TestCase):
         psql.tell("COMMIT;")
         self.assertEqual(program.end(), 0, program.err)
         self.assertEqual(self.query("SELECT name, rank FROM term WHERE slug = 's5'"), "Nome 5|5")
-
-    def wait_until_blocked(self):
-        """Until a session waits for another's lock, as the server says."""
-        self.server_waits_until("EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-
-    def server_waits_until(self, what):
-        self.query(f"DO $$ BEGIN FOR i IN 1..30000 LOOP IF {what} THEN RETURN; END IF; "
-                   f"PERFORM pg_sleep(0.001); END LOOP; RAISE 'never: %', $a${what}$a$; END $$")
 
     def test_one_run_of_a_definition_at_a_time(self):
         self.sync()

@@ -283,6 +283,9 @@ rlk_pg_of(struct rlk_conn *conn)
     return (struct rlk_pg *)conn;
 }
 
+/* url.c: what is wrong with it shows nothing of it. */
+int rlk_pg_check_url(const struct rlk_libpq *pq, const char *url,
+                     rowlock_error *err);
 /* A connection, open or not: the caller's. */
 PGconn *rlk_pg_dial(const struct rlk_libpq *pq, const char *url,
                     const char *label);

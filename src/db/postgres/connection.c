@@ -24,23 +24,6 @@ static const char settings[] =
 
 /* ---- messages ---- */
 
-/* What libpq says of a URL that it cannot read may repeat the password. */
-static int
-check_url(const struct rlk_libpq *pq, const char *url, rowlock_error *err)
-{
-    char *why = NULL;
-    PQconninfoOption *options = pq->PQconninfoParse(url, &why);
-    if (options) {
-        pq->PQconninfoFree(options);
-        return 0;
-    }
-    pq->PQfreemem(why);
-    rlk_fail(err, ROWLOCK_MISUSE, "the database's URL cannot be read");
-    rlk_hint(err, "Write postgresql://USER@HOST:PORT/DATABASE, with %%XX for "
-                  "characters such as / and @ in a name or password.");
-    return ROWLOCK_MISUSE;
-}
-
 /* libpq's texts for it are stable, and there is no SQLSTATE. */
 static void
 explain_failure(const char *why, rowlock_error *err)
@@ -251,7 +234,7 @@ open_connection(const struct rlk_open *o, struct rlk_conn **ret,
 {
     const struct rlk_libpq *pq;
     RLK_TRY(rlk_libpq_load(&pq, err));
-    RLK_TRY(check_url(pq, o->target, err));
+    RLK_TRY(rlk_pg_check_url(pq, o->target, err));
     struct rlk_pg *c = rlk_calloc(1, sizeof *c);
     if (!c)
         return rlk_out_of_memory(err);

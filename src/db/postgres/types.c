@@ -72,6 +72,7 @@ rlk_pg_type(const char *type, int32_t modifier, char category,
             ret->integer_bits = types[i].bits;
             ret_more->kind = types[i].kind;
         }
+    ret->unwritable = ret_more->kind == RLK_PG_OTHER;
     ret_more->folds = strcmp(type, "citext") == 0;
     read_modifier(modifier, ret, ret_more);
 }
