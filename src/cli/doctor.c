@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * rowlock doctor: what is well with a database, or with a definition and its
  * database, what is not, what to type. The looking is done in
- * src/db/sqlite/doctor.c and src/sync/check.c; the lock table is asked here.
- * Next: doctor_definition.c. */
+ * src/db/sqlite/doctor.c, src/db/postgres/doctor.c and src/sync/check.c; the
+ * lock table is asked here. Next: doctor_definition.c. */
 #include "cli/doctor.h"
 
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/speak.h"
+#include "front/front.h"
 #include "rowlock/rowlock.h"
 
 static int run_doctor(const struct rlk_args *args);
@@ -28,7 +29,9 @@ const struct rlk_command rlk_command_doctor = {
         "Looks at the versions, the file system, the rights, the journal mode, "
         "the tables and the lock table, and prints one line for each: ok, "
         "warn (it works, but ...) or bad (Rowlock refuses to work like this), "
-        "then what follows from it and what to do.\n"
+        "then what follows from it and what to do. Of a server it looks at the "
+        "versions, the way there, the settings that locks depend on, who waits "
+        "now, the tables and the rights.\n"
         "\n"
         "Of a DEFINITION (see rowlock help sync) its database is looked at, "
         "and "
@@ -39,7 +42,7 @@ const struct rlk_command rlk_command_doctor = {
         "\n"
         "A file is a database when it begins like one (or is empty), and a "
         "definition when its name ends in .yaml or .yml or it reads as a map "
-        "of keys; sqlite:PATH is always a database.\n"
+        "of keys; sqlite:PATH and postgresql:// URLs are always databases.\n"
         "\n"
         "It writes nothing, but with --fix, which switches the database to WAL "
         "when no other program is in its way, and with --repair. When a flush "
@@ -47,8 +50,9 @@ const struct rlk_command rlk_command_doctor = {
         "may have lost what was committed, and a second flush would not say "
         "so. After a restart of the machine what is on the disk counts. "
         "--repair saves what can still be read now into a new file, which "
-        "takes the place of the old one; no other program may be running.",
-    .options = {{.name = "fix", .help = "switch the journal mode to WAL"},
+        "takes the place of the old one; no other program may be running. On "
+        "a server both have nothing to do.",
+    .options = {{.name = "fix", .help = "switch SQLite's journal mode to WAL"},
                 {.name = "repair",
                  .help = "after a failed flush: save what can be read"}},
     .examples = {{"doctor app.db --fix", "make it fit for Rowlock"},
@@ -238,6 +242,19 @@ rlk_doctor_database(const struct rlk_doctor *doctor,
     return 0;
 }
 
+int
+rlk_doctor_server(const struct rlk_server_doctor *doctor,
+                  const struct rlk_args *args, rowlock_error *err)
+{
+    if (rlk_args_has(args, "repair"))
+        rlk_speak("--repair has nothing to do on a server: it is for a SQLite "
+                  "database after a failed flush");
+    if (rlk_args_has(args, "fix"))
+        rlk_speak("--fix has nothing to do on a server: it switches the "
+                  "journal mode of a SQLite database");
+    return rlk_postgres_examine(doctor, err);
+}
+
 static int
 examine(const struct rlk_args *args, struct rlk_doctor_report *report,
         rowlock_error *err)
@@ -245,6 +262,10 @@ examine(const struct rlk_args *args, struct rlk_doctor_report *report,
     const char *operand = rlk_args_operand(args, 0), *path;
     if (rlk_doctor_is_definition(operand))
         return rlk_doctor_definition(operand, args, report, err);
+    if (rlk_front_is_server(operand)) {
+        struct rlk_server_doctor server = {operand, rlk_doctor_print, report};
+        return rlk_doctor_server(&server, args, err);
+    }
     RLK_TRY(rlk_database_path(operand, &path, err));
     struct rlk_doctor doctor = {path, NULL, rlk_doctor_print, report};
     return rlk_doctor_database(&doctor, args, err);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "db/server.h"
 #include "db/sqlite/doctor.h"
 
 struct rlk_args;
@@ -19,6 +20,11 @@ void rlk_doctor_print(const struct rlk_finding *finding, void *arg);
  * --repair or --fix that is done first. */
 int rlk_doctor_database(const struct rlk_doctor *doctor,
                         const struct rlk_args *args, rowlock_error *err);
+
+/* The same of a server; args: it is said that --repair and --fix have nothing
+ * to do. */
+int rlk_doctor_server(const struct rlk_server_doctor *doctor,
+                      const struct rlk_args *args, rowlock_error *err);
 
 /* ---- doctor_definition.c ---- */
 

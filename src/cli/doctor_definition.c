@@ -88,14 +88,19 @@ static void
 add_index(struct rlk_buf *buf, size_t k, void *arg)
 {
     struct examination *e = arg;
-    rlk_sqlite_add_index_sql(buf, &e->table, k);
+    rlk_front_add_index_sql(e->d->database.text, buf, &e->table, k);
 }
 
 static int
 count_duplicates(size_t k, void *arg, rowlock_error *err)
 {
     struct examination *e = arg;
-    return rlk_doctor_duplicates(&e->doctor, &e->table, k, err);
+    struct rlk_server_doctor server = {e->d->database.text, print, e};
+    if (e->target.is_new)
+        return 0;
+    return rlk_front_is_server(e->d->database.text)
+               ? rlk_postgres_duplicates(&server, &e->table, k, err)
+               : rlk_doctor_duplicates(&e->doctor, &e->table, k, err);
 }
 
 static int
@@ -131,8 +136,8 @@ examine_database(struct examination *e, const struct rlk_args *args,
                                "", ""};
     const char **path = &e->doctor.path;
     if (rlk_front_is_server(e->d->database.text)) {
-        *path = e->d->shown_database;
-        return 0; /* what can be wrong with a file is not with a server */
+        struct rlk_server_doctor server = {e->d->database.text, print, e};
+        return rlk_doctor_server(&server, args, err);
     }
     RLK_TRY(rlk_front_path(e->d->database.text, path, err));
     if (access(*path, F_OK) && e->d->create_table) {
@@ -147,7 +152,14 @@ static int
 examine(struct examination *e, const struct rlk_args *args, rowlock_error *err)
 {
     rowlock_error why = {0};
-    RLK_TRY(examine_database(e, args, err));
+    int failed = examine_database(e, args, &why);
+    if (failed == ROWLOCK_CONNECTION) {
+        tell(e, RLK_GRADE_BAD, &why);
+        return 0;
+    }
+    if (failed && err)
+        *err = why;
+    RLK_TRY(failed);
     e->target.unfit = true;
     if (rlk_target_look(&e->target, e->d, true, &why)) {
         tell(e, RLK_GRADE_BAD, &why);

@@ -135,5 +135,5 @@ rlk_target_add_index(const struct rlk_definition *d, size_t k,
     if (rlk_target_describe(d, &arena, &table, NULL))
         buf->failed = true;
     else
-        rlk_sqlite_add_index_sql(buf, &table, k);
+        rlk_front_add_index_sql(d->database.text, buf, &table, k);
 }

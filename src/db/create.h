@@ -51,6 +51,10 @@ int rlk_sqlite_create_look(const char *path, const struct rlk_new_table *t,
 int rlk_postgres_create(const char *url, const struct rlk_new_table *t,
                         char **ret_sql, rowlock_error *err);
 
+/* Adds the statement that makes one of the table's indexes. */
+void rlk_postgres_add_index_sql(struct rlk_buf *buf,
+                                const struct rlk_new_table *t, size_t index);
+
 /* A claim of a name that lasts as long as its connection. Errors: 55P03 (the
  * detail says who has it), 08006. */
 struct rlk_conn;

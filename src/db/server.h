@@ -8,11 +8,31 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/finding.h"
+#include "db/create.h"
 
 /* url without what libpq keeps secret (passwords, also in its parameters), for
  * files and people; a secret that is a ${...} and nothing else stays. *ret is
  * for rlk_free(); *ret_left_out: something was. Opens nothing. */
 int rlk_postgres_public_url(const char *url, char **ret, bool *ret_left_out,
+                            rowlock_error *err);
+
+/* ---- what is well with a database ---- */
+
+struct rlk_server_doctor {
+    const char *url;
+    rlk_tell *tell;
+    void *arg;
+};
+
+/* Tells what it finds: versions, the way there, rights, settings, tables, who
+ * waits. Writes nothing and waits for nobody. A server or a client library that
+ * is too old is a finding. */
+int rlk_postgres_examine(const struct rlk_server_doctor *doctor,
+                         rowlock_error *err);
+/* Tells whether several records have the same match key; reads them all. */
+int rlk_postgres_duplicates(const struct rlk_server_doctor *doctor,
+                            const struct rlk_new_table *t, size_t key,
                             rowlock_error *err);
 
 #endif

@@ -18,6 +18,16 @@ rlk_front_create(const char *url, const struct rlk_new_table *t, char **ret_sql,
                    : rlk_sqlite_create(path, t, err);
 }
 
+void
+rlk_front_add_index_sql(const char *url, struct rlk_buf *buf,
+                        const struct rlk_new_table *t, size_t index)
+{
+    if (rlk_front_is_server(url))
+        rlk_postgres_add_index_sql(buf, t, index);
+    else
+        rlk_sqlite_add_index_sql(buf, t, index);
+}
+
 #define TABLE "rowlock_runs"
 
 /* A record lock of a table whose rows have integer keys: so the lock of a name

@@ -13,6 +13,10 @@
 int rlk_front_create(const char *url, const struct rlk_new_table *t,
                      char **ret_sql, rowlock_error *err);
 
+/* Adds the statement that makes one of the table's indexes. */
+void rlk_front_add_index_sql(const char *url, struct rlk_buf *buf,
+                             const struct rlk_new_table *t, size_t index);
+
 struct rlk_claim { /* zeroed: none */
     rowlock_locks *locks;
     struct rlk_conn *server;

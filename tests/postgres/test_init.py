@@ -96,8 +96,8 @@ class Init(ServerTest):
             self.assertIn("'place' is of type point: it cannot be written", done.stdout + done.stderr)
 
     def test_a_table_of_another_schema_is_named_with_it(self):
-        self.query("DROP SCHEMA IF EXISTS other CASCADE; CREATE SCHEMA other; "
-                   "CREATE TABLE other.place (LIKE term INCLUDING ALL)")
+        self.query("CREATE SCHEMA other; CREATE TABLE other.place (LIKE term INCLUDING ALL)")
+        self.addCleanup(self.query, "DROP SCHEMA other CASCADE")
         self.assertIn("  table: other.place\n", self.draft(self.server.url, "other.place"))
         self.works()
         self.assertIn("  table: term\n", self.draft(self.server.url, "TERM"))

@@ -132,7 +132,7 @@ class Postgres:
         said = []
         for line in self.process.stderr:
             said.append(line)
-            if "ready to accept connections" in line:
+            if "ready to accept" in line:  # of a standby: read-only connections
                 break
         else:
             raise SystemExit(f"postgres does not start: {''.join(said)}")

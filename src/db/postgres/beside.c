@@ -44,16 +44,42 @@ type_of(const char *declared)
 }
 
 static void
-add_index(struct rlk_buf *sql, const struct rlk_new_table *t, size_t which)
+add_index_columns(struct rlk_buf *sql, const struct rlk_new_table *t,
+                  size_t which)
 {
     const struct rlk_new_index *index = &t->indexes[which];
-    rlk_buf_text(sql, "CREATE UNIQUE INDEX ON ");
-    rlk_pg_sql_name(sql, t->name);
     for (size_t i = 0; i < index->n_columns; i++) {
         rlk_buf_text(sql, i ? ", " : " (");
         rlk_pg_sql_name(sql, t->columns[index->columns[i]].name);
     }
     rlk_buf_text(sql, ")");
+}
+
+static void
+add_index(struct rlk_buf *sql, const struct rlk_new_table *t, size_t which)
+{
+    rlk_buf_text(sql, "CREATE UNIQUE INDEX ON ");
+    rlk_pg_sql_name(sql, t->name);
+    add_index_columns(sql, t, which);
+}
+
+/* Of a table that is there: its name may have a schema before it. */
+void
+rlk_postgres_add_index_sql(struct rlk_buf *buf, const struct rlk_new_table *t,
+                           size_t index)
+{
+    const char *dot = strchr(t->name, '.');
+    char *schema RLK_AUTOFREE =
+        rlk_strndup(t->name, dot ? (size_t)(dot - t->name) : 0);
+    rlk_buf_text(buf, "CREATE UNIQUE INDEX ON ");
+    if (dot && schema) {
+        rlk_pg_sql_name(buf, schema);
+        rlk_buf_char(buf, '.');
+    }
+    rlk_pg_sql_name(buf, dot ? dot + 1 : t->name);
+    add_index_columns(buf, t, index);
+    rlk_buf_char(buf, ';');
+    buf->failed = buf->failed || !schema;
 }
 
 static void

@@ -33,6 +33,7 @@
     X(PQgetisnull)         \
     X(PQgetlength)         \
     X(PQgetvalue)          \
+    X(PQlibVersion)        \
     X(PQhost)              \
     X(PQisBusy)            \
     X(PQnfields)           \
@@ -51,6 +52,8 @@
     X(PQsetSingleRowMode)  \
     X(PQsetnonblocking)    \
     X(PQsocket)            \
+    X(PQsslAttribute)      \
+    X(PQsslInUse)          \
     X(PQstatus)            \
     X(PQtransactionStatus)
 
