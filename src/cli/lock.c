@@ -2,22 +2,25 @@
  * rowlock lock: run a command while records are locked. The record API finds
  * each record and its key as the database gives it back; the bare lock API
  * holds the locks, because only it can hand them to the command: whoever has
- * inherited the lock table's file description keeps them.
+ * inherited the lock table's file description keeps them. On a server a block
+ * holds them: lock_server.c.
  *
  * Invariant: the command runs only while every named record is locked and,
  * looked at again under its lock, still there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/database.h"
 #include "cli/interrupt.h"
 #include "cli/key.h"
+#include "cli/lock.h"
+#include "cli/moment.h"
 #include "cli/options.h"
 #include "cli/program.h"
 #include "cli/session.h"
 #include "cli/speak.h"
+#include "front/front.h"
 #include "record/record.h"
 #include "rowlock/rowlock.h"
 
@@ -34,15 +37,20 @@ const struct rlk_command rlk_command_lock = {
         "Locks each record, runs COMMAND, gives the locks back when it ends, "
         "and answers its exit status. Others who want to change the records "
         "wait that long. The records must exist, else COMMAND is not run.\n"
-        "\n"
-        "DATABASE is a path or sqlite:PATH. KEY is a record's primary key: "
+        "\n" RLK_ANY_DATABASE "KEY is a record's primary key: "
         "its value, or COL=VALUE,COL=VALUE when it has several columns (a "
         "comma or backslash in a value is written \\, or \\\\). Records are "
         "locked in the order of their keys, whatever the order given.\n"
         "\n"
         "As with flock(1), COMMAND inherits the locks: they last until it and "
         "what it leaves running have ended, also when \"rowlock lock\" itself "
-        "is killed. SIGTERM and the like are passed on to COMMAND.",
+        "is killed. SIGTERM and the like are passed on to COMMAND.\n"
+        "\n"
+        "On PostgreSQL a transaction of its own holds them, for which the "
+        "server's idle timeouts are switched off; it waits behind programs of "
+        "all kinds, and they behind it. COMMAND inherits its connection. "
+        "Should that be lost, the locks are gone: it is said at once, COMMAND "
+        "is left alone, and the status is 1 where it would be 0.",
     .options = {{.name = "mode",
                  .argument = "MODE",
                  .environment = true,
@@ -62,33 +70,12 @@ const struct rlk_command rlk_command_lock = {
                  {"lock app.db stock site=1,item=cup --nowait -E 0 -- ./count",
                   "a key of two columns; somebody else has it: no error"}},
     .statuses = {RLK_STATUS_NOT_LOCKED,
+                 {"1", "failed, or the server was lost while COMMAND ran"},
                  {"N", "in place of 5, as -E N says"},
                  {"126, 127", "COMMAND cannot be run, does not exist"},
                  {"128+n", "COMMAND was ended by signal n"},
                  {"other", "the status of COMMAND"}},
     .run = run_lock,
-};
-
-enum { TRIES = 10 }; /* after a deadlock, as rowlock_atomic() does */
-
-struct target {
-    const char *text; /* as given */
-    const rowlock_term *terms;
-    rowlock_value *key; /* as the database gives it back */
-};
-
-struct lock_run {
-    const struct rlk_args *args;
-    enum rowlock_mode mode;
-    int32_t wait_ms;
-    int refused; /* exit status when a lock is not available */
-    struct rlk_arena arena;
-    const char *table;
-    size_t n_columns; /* of the key */
-    struct target *targets;
-    size_t n_targets;
-    rowlock_db *db;       /* finds the records */
-    rowlock_locks *locks; /* holds the locks */
 };
 
 /* ---- options ---- */
@@ -134,9 +121,10 @@ read_status(const struct rlk_args *args, int *ret)
 
 /* ---- finding the records ---- */
 
-static int
-no_such_record(const struct lock_run *l, const struct target *target,
-               const char *when, rowlock_error *err)
+int
+rlk_lock_no_such_record(const struct rlk_lock_run *l,
+                        const struct rlk_lock_target *target, const char *when,
+                        rowlock_error *err)
 {
     rlk_fail(err, ROWLOCK_UNDEFINED, "no record \"%.100s\" in \"%s\"%s",
              target->text, l->table, when);
@@ -145,46 +133,48 @@ no_such_record(const struct lock_run *l, const struct target *target,
     return ROWLOCK_UNDEFINED;
 }
 
-static int
-look_up(struct lock_run *l, rowlock_block *b, const struct target *target,
-        rowlock_record **ret, rowlock_error *err)
+rowlock_query
+rlk_lock_query(const struct rlk_lock_run *l,
+               const struct rlk_lock_target *target)
 {
     rowlock_query q = ROWLOCK_QUERY_INIT;
     q.table = l->table;
     q.where = target->terms;
     q.n_where = l->n_columns;
-    return rowlock_query_first(b, &q, ret, err);
+    return q;
 }
 
 static int
-find_record(struct lock_run *l, rowlock_block *b, const struct rlk_table *table,
-            struct target *target, rowlock_error *err)
+find_record(struct rlk_lock_run *l, rowlock_block *b,
+            const struct rlk_table *table, struct rlk_lock_target *target,
+            rowlock_error *err)
 {
     rowlock_record *record;
     rowlock_term *terms;
     RLK_TRY(rlk_key_read(table, target->text, &l->arena, &terms, err));
     target->terms = terms;
-    RLK_TRY(look_up(l, b, target, &record, err));
+    rowlock_query q = rlk_lock_query(l, target);
+    RLK_TRY(rowlock_query_first(b, &q, &record, err));
     if (!record)
-        return no_such_record(l, target, "", err);
+        return rlk_lock_no_such_record(l, target, "", err);
     return rlk_key_values(table, record, &l->arena, &target->key, err);
 }
 
 static int
 compare_targets(const void *a, const void *b, void *arg)
 {
-    const struct target *x = a, *y = b;
-    const struct lock_run *l = arg;
+    const struct rlk_lock_target *x = a, *y = b;
+    const struct rlk_lock_run *l = arg;
     int order = 0;
     for (size_t i = 0; i < l->n_columns && order == 0; i++)
         order = rlk_value_compare(x->key[i], y->key[i]);
     return order;
 }
 
-static int
-find_body(rowlock_block *b, void *arg, rowlock_error *err)
+int
+rlk_lock_find(rowlock_block *b, void *arg, rowlock_error *err)
 {
-    struct lock_run *l = arg;
+    struct rlk_lock_run *l = arg;
     const struct rlk_table *table;
     RLK_TRY(
         rlk_session_table(l->db, rlk_args_operand(l->args, 1), &table, err));
@@ -206,52 +196,49 @@ find_body(rowlock_block *b, void *arg, rowlock_error *err)
 static int
 check_body(rowlock_block *b, void *arg, rowlock_error *err)
 {
-    struct lock_run *l = arg;
+    struct rlk_lock_run *l = arg;
     for (size_t i = 0; i < l->n_targets; i++) {
         rowlock_record *record;
-        RLK_TRY(look_up(l, b, &l->targets[i], &record, err));
+        rowlock_query q = rlk_lock_query(l, &l->targets[i]);
+        RLK_TRY(rowlock_query_first(b, &q, &record, err));
         if (!record)
-            return no_such_record(l, &l->targets[i], " any more", err);
+            return rlk_lock_no_such_record(l, &l->targets[i], " any more", err);
     }
     return 0;
 }
 
 /* ---- locking ---- */
 
-static int64_t
-now_ms(void)
+int32_t
+rlk_lock_wait(const struct rlk_lock_run *l, int64_t begin)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    if (l->wait_ms <= 0)
+        return l->wait_ms;
+    int64_t left = begin + l->wait_ms - rlk_moment_clock_ms();
+    return left > 0 ? (int32_t)left : ROWLOCK_NOWAIT;
 }
 
-/* --wait bounds the whole command's waiting, not each lock's. */
 static int
-take_all(struct lock_run *l, int64_t end, rowlock_error *err)
+take_all(struct rlk_lock_run *l, int64_t begin, rowlock_error *err)
 {
     for (size_t i = 0; i < l->n_targets; i++) {
         rowlock_name name = {.kind = ROWLOCK_RECORD,
                              .table = l->table,
                              .values = l->targets[i].key,
                              .n_values = l->n_columns};
-        int32_t wait = l->wait_ms;
-        if (wait > 0) {
-            int64_t left = end - now_ms();
-            wait = left > 0 ? (int32_t)left : ROWLOCK_NOWAIT;
-        }
-        RLK_TRY(rowlock_locks_take(l->locks, &name, l->mode, wait, err));
+        RLK_TRY(rowlock_locks_take(l->locks, &name, l->mode,
+                                   rlk_lock_wait(l, begin), err));
     }
     return 0;
 }
 
 static int
-lock_all(struct lock_run *l, rowlock_error *err)
+lock_all(struct rlk_lock_run *l, rowlock_error *err)
 {
-    int64_t end = now_ms() + l->wait_ms;
+    int64_t begin = rlk_moment_clock_ms();
     int rc = 0;
-    for (int i = 0; i < TRIES; i++) {
-        rc = take_all(l, end, err);
+    for (int i = 0; i < RLK_LOCK_TRIES; i++) {
+        rc = take_all(l, begin, err);
         if (rc != ROWLOCK_DEADLOCK)
             break;
         rowlock_locks_release_to(l->locks, 0);
@@ -266,7 +253,7 @@ cancel(void *locks)
 }
 
 static int
-open_locks(struct lock_run *l, rowlock_error *err)
+open_locks(struct rlk_lock_run *l, rowlock_error *err)
 {
     const char *path;
     char label[RLK_LABEL_SIZE];
@@ -280,10 +267,9 @@ open_locks(struct lock_run *l, rowlock_error *err)
 }
 
 static int
-lock_records(struct lock_run *l, rowlock_error *err)
+lock_records(struct rlk_lock_run *l, rowlock_error *err)
 {
-    RLK_TRY(rlk_session_open(l->args, &l->db, err));
-    RLK_TRY(rlk_session_atomic(l->db, find_body, l, err));
+    RLK_TRY(rlk_session_atomic(l->db, rlk_lock_find, l, err));
     RLK_TRY(open_locks(l, err));
     rlk_interrupt_watch(cancel, l->locks);
     int rc = lock_all(l, err);
@@ -295,14 +281,15 @@ lock_records(struct lock_run *l, rowlock_error *err)
     return rowlock_locks_inherit(l->locks, err);
 }
 
+/* In the lock table of a SQLite database. */
 static int
-run_command(struct lock_run *l)
+run_command(struct rlk_lock_run *l)
 {
     /* Never given back by us: whoever is left running keeps the owner alive,
      * and the kernel frees it behind the last of them. */
     static rowlock_locks *volatile kept __attribute__((unused));
     bool left;
-    int status = rlk_program_run(rlk_args_program(l->args), &left);
+    int status = rlk_program_run(rlk_args_program(l->args), NULL, &left);
     if (left) {
         kept = l->locks;
         l->locks = NULL;
@@ -311,9 +298,20 @@ run_command(struct lock_run *l)
 }
 
 static int
+lock_and_run(struct rlk_lock_run *l, int *ret_status, rowlock_error *err)
+{
+    RLK_TRY(rlk_session_open(l->args, &l->db, err));
+    if (rlk_front_is_server(rlk_args_operand(l->args, 0)))
+        return rlk_lock_on_server(l, ret_status, err);
+    RLK_TRY(lock_records(l, err));
+    *ret_status = run_command(l);
+    return 0;
+}
+
+static int
 run_lock(const struct rlk_args *args)
 {
-    struct lock_run l = {.args = args};
+    struct rlk_lock_run l = {.args = args};
     rowlock_error err = {0};
     int status = rlk_args_wait(args, &l.wait_ms);
     if (status == 0)
@@ -322,10 +320,8 @@ run_lock(const struct rlk_args *args)
         status = read_status(args, &l.refused);
     if (status)
         return status;
-    int rc = lock_records(&l, &err);
-    if (rc == 0)
-        status = run_command(&l);
-    else
+    int rc = lock_and_run(&l, &status, &err);
+    if (rc)
         status = rlk_speak_failure(args, &err);
     if (rc == ROWLOCK_NOT_AVAILABLE)
         status = l.refused;

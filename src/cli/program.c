@@ -11,6 +11,7 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,11 +101,31 @@ start(char *const *argv)
     return rc;
 }
 
+/* Until the program ends; a kernel without pidfds watches nothing. */
+static void
+watch_it(pid_t pid, const struct rlk_program_watch *watch)
+{
+    struct pollfd fds[] = {{.fd = pidfd_open(pid, 0), .events = POLLIN},
+                           {.fd = watch->fd, .events = POLLIN}};
+    while (fds[0].fd >= 0 && !fds[0].revents) {
+        if (poll(fds, 2, -1) < 0) {
+            fds[0].revents = 0; /* a signal, which was passed on */
+            continue;
+        }
+        if (fds[1].revents && !watch->on_news(watch->arg))
+            fds[1].fd = -1;
+    }
+    if (fds[0].fd >= 0)
+        close(fds[0].fd);
+}
+
 static int
-wait_for_end(void)
+wait_for_end(const struct rlk_program_watch *watch)
 {
     int status = 0;
     pid_t pid = (pid_t)child;
+    if (watch)
+        watch_it(pid, watch);
     /* Looked at before it is reaped: its number cannot be another's then. */
     siginfo_t info;
     while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) &&
@@ -139,7 +160,8 @@ say_cannot_run(const char *name, int number)
 }
 
 int
-rlk_program_run(char *const *argv, bool *ret_left)
+rlk_program_run(char *const *argv, const struct rlk_program_watch *watch,
+                bool *ret_left)
 {
     int ends[2] = {-1, -1};
     *ret_left = false;
@@ -150,7 +172,7 @@ rlk_program_run(char *const *argv, bool *ret_left)
     int rc = start(argv);
     if (piped)
         close(ends[1]);
-    int status = rc ? say_cannot_run(argv[0], rc) : wait_for_end();
+    int status = rc ? say_cannot_run(argv[0], rc) : wait_for_end(watch);
     *ret_left = rc == 0 && piped && is_inherited(ends[0]);
     if (piped)
         close(ends[0]);

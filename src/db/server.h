@@ -35,4 +35,15 @@ int rlk_postgres_duplicates(const struct rlk_server_doctor *doctor,
                             const struct rlk_new_table *t, size_t key,
                             rowlock_error *err);
 
+/* ---- a block that is held while nothing is asked in it ---- */
+
+struct rlk_conn;
+/* What conn's block has locked lasts from here on as long as any process that
+ * inherits the connection, and no idle timeout of the server ends it. *ret_fd,
+ * the connection's, is readable when the server says something. */
+int rlk_postgres_hold(struct rlk_conn *conn, int *ret_fd, rowlock_error *err);
+/* Takes in what it said: 08006 when the connection is gone, and the locks. Does
+ * not block. */
+int rlk_postgres_still_holds(struct rlk_conn *conn, rowlock_error *err);
+
 #endif

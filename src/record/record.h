@@ -15,6 +15,9 @@ int rlk_options_read(const rowlock_options *o, rowlock_options *ret,
 int rlk_session_new(struct rlk_conn *conn, const rowlock_options *o,
                     rowlock_db **ret, rowlock_error *err);
 
+/* For what only its engine can do; it stays the session's. */
+struct rlk_conn *rlk_session_conn(rowlock_db *db);
+
 /* The catalogue's word on a table and on one of its columns; 42P01 and 42703
  * with the word that was meant. The table is the connection's, until the block
  * ends. Works in and outside a block and fails none. */

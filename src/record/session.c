@@ -32,6 +32,12 @@ rlk_session_forked(const rowlock_db *db)
     return db->forks != atomic_load_explicit(&forks, memory_order_relaxed);
 }
 
+struct rlk_conn *
+rlk_session_conn(rowlock_db *db)
+{
+    return db->conn;
+}
+
 int
 rlk_options_read(const rowlock_options *o, rowlock_options *ret,
                  rowlock_error *err)

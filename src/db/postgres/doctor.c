@@ -124,8 +124,8 @@ static const struct rlk_pg_question questions[] = {
      "ORDER BY name",
      RLK_GRADE_WARN,
      "A session that says nothing for so long is ended, and its locks go: a "
-     "block that works long between two calls, rowlock lock while its command "
-     "runs, what keeps two runs of one definition apart."},
+     "block that works long between two calls, what keeps two runs of one "
+     "definition apart."},
     {"the lock table",
      "SELECT 'room for ' || n || ' locks (max_locks_per_transaction ' || m || "
      "'), ' || (SELECT count(*) FROM pg_locks WHERE NOT fastpath) || ' in "

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+"""rowlock lock on a server: a command runs while its records are locked, and however
+rowlock ends, the lock lasts as long as the command, or its loss is told."""
+
+import os
+import signal
+import unittest
+
+from served import ServerTest
+
+TABLES = """CREATE TABLE region (id bigint PRIMARY KEY, name text);
+INSERT INTO region VALUES (1, 'A'), (2, 'B'), (10, 'C'), (-5, 'D');
+CREATE TABLE stock (site bigint, item text, n int, PRIMARY KEY (site, item));
+INSERT INTO stock VALUES (1, 'cup', 3)"""
+HELD = "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'rowlock lock')"
+
+
+class Lock(ServerTest):
+    def setUp(self):
+        super().setUp()
+        self.query(TABLES)
+        os.mkfifo(self.top / "fifo")
+
+    def lock(self, *words, status=0, url=None):
+        return self.rowlock("lock", url or self.server.url, *words, status=status)
+
+    def begin(self, *words, url=None):
+        return self.start("lock", url or self.server.url, *words)
+
+    def hold(self, *words, url=None, then="exit 0"):
+        """A program that holds records until it is told to end."""
+        program = self.begin(*words, "--", "sh", "-c", f"echo held; read line; {then}", url=url)
+        program.wait_for_out("held")
+        return program
+
+    def assert_locked(self, *words):
+        self.assertEqual(self.lock(*words, "--nowait", "--", "echo", "ran", status=5).stdout, "")
+
+    def assert_free(self, *words):
+        self.lock(*words, "--nowait", "--", "true")
+
+    def test_the_command_has_its_input_output_and_status(self):
+        done = self.lock("region", "1", "--", "sh", "-c", "echo out; echo err >&2; exit 42", status=42)
+        self.assertEqual((done.stdout, done.stderr), ("out\n", "err\n"))
+        self.lock("region", "1", "--", "sh", "-c", "kill -KILL $$", status=128 + 9)
+        self.assertIn("could not run", self.lock("region", "1", "--", "nosuch", status=127).stderr)
+
+    def test_modes_conflict_as_the_servers_own_do(self):
+        conflicts = {"update": {"update", "no-key-update", "share", "key-share"},
+                     "no-key-update": {"update", "no-key-update", "share"},
+                     "share": {"update", "no-key-update"},
+                     "key-share": {"update"}}
+        for held, refused in conflicts.items():
+            holder = self.hold("region", "1", "--mode", held)
+            for asked in conflicts:
+                self.lock("region", "1", "--mode", asked, "--nowait", "--", "true",
+                          status=5 if asked in refused else 0)
+            self.assertEqual(self.query("SELECT count(*) FROM (SELECT FROM region WHERE id = 1 FOR "
+                                        f"{held.upper().replace('-', ' ')} SKIP LOCKED) AS s"),
+                             "0" if held in refused else "1")
+            holder.tell("end")
+            self.assertEqual(holder.end(), 0)
+        self.assert_free("region", "1")
+
+    def test_a_program_of_any_kind_waits_and_is_waited_for(self):
+        psql = self.holder("UPDATE region SET name = 'X' WHERE id = 1")
+        waiter = self.begin("region", "1", "--", "echo", "ran")
+        waiter.wait_for_err("waiting for region: locked by pid")
+        self.assertEqual(waiter.out, "")
+        psql.tell("COMMIT;")
+        self.assertEqual(waiter.end(), 0)
+        self.assertEqual(waiter.out, "ran\n")
+
+    def test_wait_bounds_all_waiting_together(self):
+        self.hold("region", "2")
+        for words, status in ((("--nowait",), 5), (("--wait", "10ms"), 5), (("--wait", "0s"), 5),
+                              (("--nowait", "-E", "17"), 17)):
+            done = self.lock("region", "1", "2", *words, "--", "echo", "ran", status=status)
+            self.assertEqual(done.stdout, "")
+        self.assert_free("region", "1")
+
+    def test_records_are_locked_in_the_order_of_their_keys(self):
+        first = self.hold("region", "2")
+        waiter = self.begin("region", "10", "2", "-5", "--", "true")
+        self.wait_until_blocked()
+        self.assert_free("region", "10")
+        self.assert_locked("region", "-5")
+        first.tell("end")
+        self.assertEqual(waiter.end(), 0)
+
+    def test_a_deadlock_with_others_is_tried_again(self):
+        psql = self.holder("SET LOCAL deadlock_timeout = '100s'; "
+                           "SELECT FROM region WHERE id = 2 FOR UPDATE")
+        waiter = self.begin("region", "1", "2", "--", "echo", "ran")
+        self.wait_until_blocked()
+        psql.tell("SELECT FROM region WHERE id = 1 FOR UPDATE; COMMIT;")
+        self.assertEqual(waiter.end(), 0, waiter.err)
+        self.assertEqual(waiter.out, "ran\n")
+
+    def test_keys_of_several_columns(self):
+        self.hold("stock", "item=cup,site=1")
+        self.assert_locked("stock", "site=1,item=cup")
+        self.assertIn("site=VALUE,item=VALUE", self.lock("stock", "1", "--", "true", status=2).stderr)
+
+    def test_a_record_that_is_not_there_or_not_any_more_is_1(self):
+        for words, said in ((("region", "1", "3"), 'no record "3" in "region"'),
+                            (("nosuch", "1"), 'no table "nosuch"'),
+                            (("region", "1x"), "cannot hold")):
+            done = self.lock(*words, "--", "echo", "ran", status=1)
+            self.assertIn(said, done.stderr)
+            self.assertEqual(done.stdout, "")
+        psql = self.holder("DELETE FROM region WHERE id = 1")
+        waiter = self.begin("region", "1", "--", "echo", "ran")
+        self.wait_until_blocked()
+        psql.tell("COMMIT;")
+        self.assertEqual(waiter.end(), 1)
+        self.assertIn('no record "1" in "region" any more', waiter.err)
+        self.assertEqual(waiter.out, "")
+
+    def test_ctrl_c_while_it_waits_is_130_and_the_command_is_not_run(self):
+        self.hold("region", "2")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            waiter = self.begin("region", "1", "2", "--", "echo", "ran")
+            self.wait_until_blocked()
+            waiter.signal(number)
+            self.assertEqual(waiter.end(), 128 + number)
+            self.assertEqual(waiter.out, "")
+            self.assertIn("interrupted, nothing was done", waiter.err)
+        self.assert_free("region", "1")
+
+    def test_sigterm_is_passed_on(self):
+        holder = self.begin("region", "1", "--", "sh", "-c",
+                            "trap 'exit 7' TERM; echo held; read line")
+        holder.wait_for_out("held")
+        holder.signal(signal.SIGTERM)
+        self.assertEqual(holder.process.wait(), 7)
+        self.assert_free("region", "1")
+
+    # ---- as long as the command ----
+
+    def test_a_killed_rowlock_leaves_the_lock_to_its_command(self):
+        holder = self.begin("region", "1", "--", "sh", "-c", "echo held; read line < fifo")
+        holder.wait_for_out("held")
+        holder.signal(signal.SIGKILL)
+        holder.process.wait()
+        self.assert_locked("region", "1")
+        waiter = self.begin("region", "1", "--", "echo", "ran")
+        self.wait_until_blocked()
+        (self.top / "fifo").write_text("end\n")
+        self.assertEqual(waiter.end(), 0)
+
+    def test_what_the_command_leaves_running_keeps_the_lock(self):
+        done = self.lock("region", "1", "--", "sh", "-c",
+                         "(read line < fifo) >/dev/null 2>&1 </dev/null & echo started")
+        self.assertEqual(done.stdout, "started\n")
+        self.assert_locked("region", "1")
+        (self.top / "fifo").write_text("end\n")
+        self.server_waits_until(f"NOT {HELD}")
+        self.assert_free("region", "1")
+
+    def test_a_command_killed_with_its_rowlock_frees_the_lock(self):
+        holder = self.hold("region", "1")
+        waiter = self.begin("region", "1", "--", "echo", "ran")
+        self.wait_until_blocked()
+        holder.kill()
+        self.assertEqual(waiter.end(), 0)
+
+    def test_the_servers_idle_timeout_does_not_end_it(self):
+        url = self.server.url + "&options=-c%20idle_in_transaction_session_timeout%3D50ms"
+        holder = self.hold("region", "1", url=url)
+        self.query("SELECT pg_sleep(0.5)")  # the server's own time, ten times over
+        self.assert_locked("region", "1")
+        holder.tell("end")
+        self.assertEqual(holder.end(), 0, holder.err)
+        self.assertEqual(holder.err, "")
+
+    # ---- the connection is lost ----
+
+    def lost(self, holder, status):
+        holder.wait_for_err("the locks are gone: the connection to the server was lost")
+        self.assertIsNone(holder.process.poll())  # said at once; the command is left alone
+        holder.tell("end")
+        self.assertEqual(holder.end(), status)
+        self.assertEqual(holder.err.count("the locks are gone"), 1)
+
+    def test_a_session_that_is_ended_is_told_at_once_and_is_no_success(self):
+        for then, status in (("exit 0", 1), ("exit 3", 3)):
+            holder = self.hold("region", "1", then=then)
+            self.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                       "WHERE application_name = 'rowlock lock'")
+            self.lost(holder, status)
+
+    def test_a_server_that_is_stopped_is_told_at_once(self):
+        for how in (signal.SIGINT, signal.SIGQUIT):
+            holder = self.hold("region", "1")
+            self.server.halt(how)
+            self.lost(holder, 1)
+            self.server.start()
+
+    def test_a_server_that_goes_away_while_one_waits_is_told_and_nothing_is_run(self):
+        self.holder("UPDATE region SET name = 'X' WHERE id = 1")
+        waiter = self.begin("region", "1", "--", "echo", "ran")
+        self.wait_until_blocked()
+        self.server.halt()
+        self.assertEqual(waiter.end(), 1)
+        self.assertIn("connection", waiter.err)
+        self.assertEqual(waiter.out, "")
+        self.server.start()
+
+
+if __name__ == "__main__":
+    unittest.main()
