@@ -31,7 +31,7 @@
 enum { EVERY_MS = 2000, HEAD_LINES = 4, FEWEST_ROWS = 3, MOST_CYCLES = 2 };
 
 struct watch {
-    const char *path, *shown;
+    const char *database, *shown;
     bool screen, json;
     rowlock_lock_counters before;
     int64_t before_ms;
@@ -43,7 +43,7 @@ struct watch {
 static int
 by_urgency(const void *a, const void *b)
 {
-    const rowlock_lock_info *x = a, *y = b;
+    const struct rlk_lock_line *x = a, *y = b;
     if (x->waiting != y->waiting)
         return y->waiting - x->waiting;
     return (x->age_ms < y->age_ms) - (x->age_ms > y->age_ms);
@@ -63,10 +63,15 @@ print_head(struct watch *w, const struct rlk_locks_look *look, const char *end,
     size_t waiting = 0;
     int64_t now_ms = rlk_moment_clock_ms();
     const rowlock_lock_counters *c = &look->counters;
-    for (size_t i = 0; i < look->n; i++)
-        waiting += look->list[i].waiting != 0;
+    for (size_t i = 0; i < look->lines.n; i++)
+        waiting += look->lines.list[i].waiting;
     rlk_buf_visible(buf, w->shown);
-    rlk_buf_format(buf, ": %zu held, %zu waiting", look->n - waiting, waiting);
+    rlk_buf_format(buf, ": %zu held, %zu waiting", look->lines.n - waiting,
+                   waiting);
+    if (look->server) {
+        rlk_buf_format(buf, "%s%s", end, end);
+        return;
+    }
     if (w->before_ms)
         rlk_buf_format(buf, "; %.0f granted and %.1f waits a second",
                        rate(c->grants, w->before.grants, now_ms - w->before_ms),
@@ -121,8 +126,9 @@ print_text(struct watch *w, struct rlk_locks_look *look, struct rlk_buf *buf,
     FILE *out = open_memstream(&table, &size);
     if (!out)
         return rlk_out_of_memory(err);
-    if (look->n)
-        qsort(look->list, look->n, sizeof *look->list, by_urgency);
+    if (look->lines.n)
+        qsort(look->lines.list, look->lines.n, sizeof *look->lines.list,
+              by_urgency);
     int rows = rlk_locks_print(look, out);
     bool failed = fclose(out) != 0 || rows < 0;
     rlk_buf_text(buf, w->screen ? TOP : "");
@@ -130,7 +136,7 @@ print_text(struct watch *w, struct rlk_locks_look *look, struct rlk_buf *buf,
     if (!failed && rows)
         add_lines(buf, table, w->screen ? rows_of_screen() : SIZE_MAX, end);
     else if (!failed)
-        rlk_buf_format(buf, "nobody holds a lock%s", end);
+        rlk_buf_format(buf, "%s%s", rlk_locks_nobody(look), end);
     rlk_locks_cycles(buf, look, MOST_CYCLES, end);
     rlk_buf_text(buf, w->screen ? BELOW : "\n");
     free(table);
@@ -141,7 +147,10 @@ static void
 print_json(const struct rlk_locks_look *look, struct rlk_buf *buf)
 {
     rlk_buf_text(buf, "{\"counters\": ");
-    rlk_counters_json(buf, &look->counters);
+    if (look->server)
+        rlk_buf_text(buf, "null");
+    else
+        rlk_counters_json(buf, &look->counters);
     rlk_buf_text(buf, ", \"locks\": ");
     rlk_locks_json(buf, look);
     rlk_buf_text(buf, ", \"deadlocks\": [");
@@ -161,7 +170,7 @@ show(struct watch *w, rowlock_error *err)
 {
     struct rlk_locks_look look;
     struct rlk_buf RLK_AUTOBUF buf = {0};
-    RLK_TRY(rlk_locks_look(w->path, &look, err));
+    RLK_TRY(rlk_locks_look(w->database, &look, err));
     int rc = 0;
     if (w->json)
         print_json(&look, &buf);
@@ -210,15 +219,16 @@ read_interval(const struct rlk_args *args, int32_t *ret_ms)
 }
 
 int
-rlk_watch_run(const struct rlk_args *args, const char *path)
+rlk_watch_run(const struct rlk_args *args, const char *database,
+              const char *shown)
 {
     int32_t every_ms;
     rowlock_error err = {0};
     int status = read_interval(args, &every_ms);
     if (status)
         return status;
-    struct watch w = {.path = path,
-                      .shown = path,
+    struct watch w = {.database = database,
+                      .shown = shown,
                       .json = rlk_args_has(args, "json"),
                       .before = ROWLOCK_LOCK_COUNTERS_INIT};
     w.screen = !w.json && isatty(STDOUT_FILENO) == 1;

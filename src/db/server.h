@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/finding.h"
+#include "base/lock_line.h"
 #include "db/create.h"
 
 /* url without what libpq keeps secret (passwords, also in its parameters), for
@@ -34,6 +35,16 @@ int rlk_postgres_examine(const struct rlk_server_doctor *doctor,
 int rlk_postgres_duplicates(const struct rlk_server_doctor *doctor,
                             const struct rlk_new_table *t, size_t key,
                             rowlock_error *err);
+
+/* ---- who waits ---- */
+
+/* Who waits for a lock in this database, and who is in the way; and the claims
+ * of imports. What nobody waits for the server does not show. Owners are the
+ * server's processes. The mode of a row's holder is not known; an age is that
+ * of the wait, of a holder that of its transaction. *ret is filled when it
+ * answers 0, and its arena then the caller's. */
+int rlk_postgres_locks(const char *url, struct rlk_lock_lines *ret,
+                       rowlock_error *err);
 
 /* ---- a block that is held while nothing is asked in it ---- */
 
