@@ -96,9 +96,10 @@ rlk_front_path(const char *url, const char **ret, rowlock_error *err)
     size_t len = scheme_length(url);
     if (len)
         return refuse(url, len, err);
-    if (is_nearly_server(url))
+    bool named = strncmp(url, "sqlite:", 7) == 0;
+    const char *path = named ? url + 7 : url;
+    if (!named && is_nearly_server(url))
         return refuse_nearly(err);
-    const char *path = strncmp(url, "sqlite:", 7) == 0 ? url + 7 : url;
     if (!*path)
         return rlk_fail(err, ROWLOCK_MISUSE, "the database's path is empty");
     *ret = path;

@@ -44,6 +44,8 @@ test_open__refuses_what_it_has_no_driver_for(void **state)
         {"", ROWLOCK_MISUSE, "empty"},
         {"sqlite:", ROWLOCK_MISUSE, "empty"},
         {NULL, ROWLOCK_MISUSE, "no database"},
+        {"postgresql:/u:secret@h/d", ROWLOCK_UNSUPPORTED, "postgresql://HOST"},
+        {"host=h password=secret", ROWLOCK_UNSUPPORTED, "postgresql://HOST"},
     };
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
         expect_refused(refusals[i]);
@@ -59,6 +61,10 @@ test_open__of_a_server_that_is_not_there_says_no_password(void **state)
                                     ROWLOCK_CONNECTION, "port 1"});
     expect_refused((struct refusal){"postgresql://u:se%zzsecret@h/d",
                                     ROWLOCK_MISUSE, "cannot be read"});
+    expect_refused(
+        (struct refusal){"postgresql://u:s@secret@h/d", ROWLOCK_MISUSE, "%XX"});
+    expect_refused(
+        (struct refusal){"postgresql://u:s/secret@h/d", ROWLOCK_MISUSE, "%XX"});
 }
 
 static void
@@ -108,6 +114,16 @@ test_open__takes_a_path_verbatim(void **state)
 }
 
 static void
+test_path__behind_sqlite_may_look_like_anything(void **state)
+{
+    (void)state;
+    const char *path;
+    assert_int_equal(rlk_front_path("sqlite:postgres:password=x", &path, NULL),
+                     0);
+    assert_string_equal(path, "postgres:password=x");
+}
+
+static void
 test_open__checks_options_before_it_touches_anything(void **state)
 {
     (void)state;
@@ -132,6 +148,7 @@ main(void)
             test_open__of_a_server_that_is_not_there_says_no_password),
         cmocka_unit_test(test_path__of_a_server_is_none),
         cmocka_unit_test(test_open__takes_a_path_verbatim),
+        cmocka_unit_test(test_path__behind_sqlite_may_look_like_anything),
         cmocka_unit_test(test_open__checks_options_before_it_touches_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
