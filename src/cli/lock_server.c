@@ -122,6 +122,7 @@ rlk_lock_on_server(struct rlk_lock_run *l, int *ret_status, rowlock_error *err)
     RLK_TRY(lock_all(l, &b, err));
     RLK_TRY(rlk_postgres_hold(rlk_session_conn(l->db), &watch.fd, err));
     int status = rlk_program_run(rlk_args_program(l->args), &watch, &left);
+    rlk_interrupt_unwatch(); /* the server may not answer any more */
     if (left && !h.lost) {
         kept = l->db;
         l->db = NULL;

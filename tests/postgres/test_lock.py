@@ -4,9 +4,10 @@ rowlock ends, the lock lasts as long as the command, or its loss is told."""
 
 import os
 import signal
+import time
 import unittest
 
-from served import ServerTest
+from served import LIMIT, ServerTest
 
 TABLES = """CREATE TABLE region (id bigint PRIMARY KEY, name text);
 INSERT INTO region VALUES (1, 'A'), (2, 'B'), (10, 'C'), (-5, 'D');
@@ -196,6 +197,22 @@ class Lock(ServerTest):
             self.server.halt(how)
             self.lost(holder, 1)
             self.server.start()
+
+    def test_a_server_that_does_not_answer_can_be_left(self):
+        holder = self.hold("region", "1")
+        backend = int(self.query("SELECT pid FROM pg_stat_activity "
+                                 "WHERE application_name = 'rowlock lock'"))
+        os.kill(backend, signal.SIGSTOP)
+        self.addCleanup(os.kill, backend, signal.SIGCONT)
+        holder.tell("end")
+        children = f"/proc/{holder.pid}/task/{holder.pid}/children"
+        end = time.monotonic() + LIMIT
+        while holder.process.poll() is None:
+            self.assertLess(time.monotonic(), end)
+            with open(children, encoding="ascii") as file:
+                if not file.read():  # the command has ended
+                    holder.signal(signal.SIGTERM)
+        self.assertEqual(holder.process.returncode, -signal.SIGTERM)
 
     def test_a_server_that_goes_away_while_one_waits_is_told_and_nothing_is_run(self):
         self.holder("UPDATE region SET name = 'X' WHERE id = 1")
