@@ -35,7 +35,8 @@ const struct rlk_command rlk_command_locks = {
         "a session's number: BLOCKED BY names those that a waiter waits for. "
         "AGE is how long it holds, or waits. Deadlocks that were resolved in "
         "the "
-        "last minute follow on stderr: who waited for what, held by whom.\n"
+        "last minute follow on stderr: who waited for what, held by whom. So "
+        "does who has read for so long that the WAL cannot be emptied.\n"
         "\n"
         "--watch shows it again and again until Ctrl-C, who waits longest "
         "first, below what happened so far: locks granted, waited for and "
@@ -199,6 +200,18 @@ rlk_locks_nobody(const struct rlk_locks_look *look)
     return look->server ? "nobody waits for a lock" : "nobody holds a lock";
 }
 
+void
+rlk_locks_pins(struct rlk_buf *buf, const struct rlk_locks_look *look,
+               const char *end)
+{
+    for (size_t i = 0; i < look->pins.n; i++) {
+        RLK_AUTOBUF struct rlk_buf line = {0};
+        rlk_pins_say(&line, &look->pins, i);
+        rlk_buf_visible(buf, line.ptr ? line.ptr : "");
+        rlk_buf_text(buf, end);
+    }
+}
+
 static int
 print_text(const struct rlk_locks_look *look, rowlock_error *err)
 {
@@ -212,6 +225,7 @@ print_text(const struct rlk_locks_look *look, rowlock_error *err)
                       : ": no program has locked records of this database yet");
     struct rlk_buf RLK_AUTOBUF buf = {0};
     rlk_locks_cycles(&buf, look, ROWLOCK_CYCLES, "\n");
+    rlk_locks_pins(&buf, look, "\n");
     if (rows < 0 || buf.failed)
         return rlk_out_of_memory(err);
     if (buf.len)
@@ -315,6 +329,7 @@ look_at_table(const char *path, struct rlk_locks_look *ret, rowlock_error *err)
     o.label = "rowlock locks";
     o.existing_only = 1;
     rowlock_locks *locks;
+    rlk_pins_look(path, &ret->pins);
     int rc = rowlock_locks_open(path, &o, &locks, err);
     if (rc == ROWLOCK_UNDEFINED)
         return 0;

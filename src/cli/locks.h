@@ -8,6 +8,7 @@
 
 #include "base/lock_line.h"
 #include "cli/options.h"
+#include "db/sqlite/pins.h"
 #include "rowlock/lock.h"
 
 struct rlk_locks_look {
@@ -17,7 +18,8 @@ struct rlk_locks_look {
     rowlock_lock_counters counters;
     rowlock_lock_cycle cycles[ROWLOCK_CYCLES]; /* the newest first */
     size_t n_cycles;
-    bool exists; /* the lock table */
+    struct rlk_pins pins; /* who keeps the WAL */
+    bool exists;          /* the lock table */
 };
 
 /* database: a path, or a server's URL. A session of its own for each look: a
@@ -32,6 +34,9 @@ int rlk_locks_print(const struct rlk_locks_look *look, FILE *out);
 /* The deadlocks of the last minute, a line each, most of them at the most. */
 void rlk_locks_cycles(struct rlk_buf *buf, const struct rlk_locks_look *look,
                       size_t most, const char *end);
+/* Who keeps the WAL from being emptied, a line each. */
+void rlk_locks_pins(struct rlk_buf *buf, const struct rlk_locks_look *look,
+                    const char *end);
 void rlk_locks_json(struct rlk_buf *buf, const struct rlk_locks_look *look);
 
 /* What a look without a line is called. */

@@ -138,6 +138,7 @@ print_text(struct watch *w, struct rlk_locks_look *look, struct rlk_buf *buf,
     else if (!failed)
         rlk_buf_format(buf, "%s%s", rlk_locks_nobody(look), end);
     rlk_locks_cycles(buf, look, MOST_CYCLES, end);
+    rlk_locks_pins(buf, look, end);
     rlk_buf_text(buf, w->screen ? BELOW : "\n");
     free(table);
     return failed ? rlk_out_of_memory(err) : 0;

@@ -59,6 +59,28 @@ class Doctor(CliTest):
         again = self.run_rowlock("doctor", "--fix", path)
         self.assertEqual(again.stderr, "")
 
+    def test_who_keeps_the_wal_from_being_emptied_is_named(self):
+        path = self.database("CREATE TABLE big (id INTEGER PRIMARY KEY, x)")
+        reader, writer = sqlite3.connect(path), sqlite3.connect(path)
+        writer.execute("INSERT INTO big VALUES (1, zeroblob(400000))")
+        writer.commit()
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM big").fetchall()
+        for _ in range(30):
+            self.assertNotIn("keeps the WAL", self.run_rowlock("locks", path).stderr)
+            writer.execute("UPDATE big SET x = zeroblob(400000 + random() % 1000)")
+            writer.commit()
+            if os.path.getsize(f"{path}-wal") > 2200 * 4120:
+                break
+        said = f"pid {os.getpid()} (python3) keeps the WAL"
+        self.assertIn("warn", self.line(self.examine(path), said))
+        self.assertIn(said, self.run_rowlock("locks", path).stderr)
+        reader.rollback()
+        self.assertNotIn("keeps the WAL", self.examine(path))
+        self.assertNotIn("keeps the WAL", self.run_rowlock("locks", path).stderr)
+        reader.close()
+        writer.close()
+
     def test_fix_names_who_is_in_the_way(self):
         path = self.database(GOOD, journal_mode="delete")
         holder = sqlite3.connect(path, isolation_level=None)

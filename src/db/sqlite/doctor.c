@@ -20,6 +20,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "db/sqlite/pins.h"
 
 enum {
     WAL_LIMIT = 64 << 20, /* above it somebody holds an old snapshot */
@@ -162,6 +163,20 @@ examine_rights(const struct rlk_doctor *doctor)
                         "you cannot write its folder: %s", strerror(errno));
 }
 
+/* They were looked for before SQLite opened the database. */
+static void
+examine_pins(const struct rlk_doctor *doctor, const struct rlk_pins *pins)
+{
+    for (size_t i = 0; i < pins->n; i++) {
+        RLK_AUTOBUF struct rlk_buf what = {0};
+        rlk_pins_say(&what, pins, i);
+        rlk_doctor_tell(doctor, RLK_GRADE_WARN,
+                        "Reads get slower, and the file larger, until it ends.",
+                        "End that program, or its transaction.", "%s",
+                        what.ptr ? what.ptr : "");
+    }
+}
+
 static void
 examine_wal(const struct rlk_doctor *doctor)
 {
@@ -171,9 +186,8 @@ examine_wal(const struct rlk_doctor *doctor)
     if (stat(name, &st) || st.st_size <= WAL_LIMIT)
         return;
     rlk_doctor_tell(doctor, RLK_GRADE_WARN,
-                    "A program that reads for long keeps it from being "
-                    "emptied; reads get slower.",
-                    "End that program, or its read.",
+                    "A program that read for long kept it from being emptied.",
+                    "The last program to close the database removes it.",
                     "the WAL has grown to %" PRIdMAX " MiB",
                     (intmax_t)st.st_size >> 20);
 }
@@ -286,6 +300,8 @@ rlk_doctor_examine(const struct rlk_doctor *doctor, rowlock_error *err)
 {
     sqlite3 *db;
     bool shut = false;
+    struct rlk_pins pins;
+    rlk_pins_look(doctor->path, &pins);
     int rc = open_database(doctor->path, &db, &shut, err);
     if (rc == 0) {
         examine_library(doctor);
@@ -301,6 +317,8 @@ rlk_doctor_examine(const struct rlk_doctor *doctor, rowlock_error *err)
                         sqlite3_errmsg(db));
     else if (rc == 0)
         rc = examine_database(doctor, db, err);
+    if (rc == 0)
+        examine_pins(doctor, &pins);
     sqlite3_close(db);
     return rc;
 }
@@ -315,17 +333,12 @@ name_holder(const char *path, rowlock_error *err)
                          .l_whence = SEEK_SET,
                          .l_start = 0x40000000,
                          .l_len = 512};
-    char file[64], program[32] = "";
+    char program[32];
     if (fd < 0)
         return;
     if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK &&
         lock.l_pid > 0) {
-        snprintf(file, sizeof file, "/proc/%d/comm", (int)lock.l_pid);
-        FILE *comm = fopen(file, "re");
-        if (comm && fgets(program, sizeof program, comm))
-            program[strcspn(program, "\n")] = 0;
-        if (comm)
-            fclose(comm);
+        rlk_program_name(lock.l_pid, program);
         rlk_detail(err, "It is held by pid %d%s%s%s.", (int)lock.l_pid,
                    *program ? " (" : "", program, *program ? ")" : "");
     }
