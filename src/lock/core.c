@@ -5,7 +5,9 @@
  *    unless the gate is closed: a waiter that conflicts with it was bypassed
  *    RLK_GATE times, and the asking owner holds nothing but table locks.
  *  - When a lock goes back, waiters that conflict with no holder are granted:
- *    upgraders first, then in order of tickets.
+ *    upgraders first, then in order of tickets. Of the writer slot the first of
+ *    them is woken instead, to take it, until it was bypassed
+ *    RLK_SLOT_BYPASSES times.
  *
  * Each change of the truth is one RLK_PUBLISH of a lock's word; what stands
  * before and after it is derived, and rebuilt if its writer dies. */
@@ -340,6 +342,23 @@ rlk_pump(struct rlk_table *t, uint32_t index)
 
 /* ---- giving back ---- */
 
+/* The turn to write is not handed over: who is next is woken and takes it, if
+ * nobody who runs already has come past meanwhile. Handed over it would be idle
+ * until the next one runs, which takes as long as a commit does. */
+void
+rlk_pass_on(struct rlk_table *t, uint32_t index)
+{
+    struct rlk_name *name = rlk_name_at(t, index);
+    if (name->kind == ROWLOCK_WRITER && name->queue && !t->damaged) {
+        struct rlk_lock *next = next_to_serve(t, name);
+        if (next && next->bypassed < RLK_SLOT_BYPASSES) {
+            rlk_wake_later(t, next->owner);
+            return;
+        }
+    }
+    rlk_pump(t, index);
+}
+
 /* In rlk_lower and rlk_leave the lock itself keeps the name alive while the
  * others are looked at. */
 void
@@ -351,7 +370,7 @@ rlk_lower(struct rlk_table *t, uint32_t index, enum rowlock_mode mode)
         stop_waiting(t, index);
     if (rlk_held(lock->word) > mode)
         hold(t, index, mode);
-    rlk_pump(t, lock->name);
+    rlk_pass_on(t, lock->name);
     if (lock->word == 0)
         forget_lock(t, index);
 }
@@ -364,7 +383,7 @@ rlk_leave(struct rlk_table *t, uint32_t slot)
         return;
     struct rlk_lock *lock = rlk_lock_at(t, index);
     stop_waiting(t, index);
-    rlk_pump(t, lock->name);
+    rlk_pass_on(t, lock->name);
     if (lock->word == 0)
         forget_lock(t, index);
 }

@@ -33,6 +33,8 @@ void rlk_lower(struct rlk_table *t, uint32_t lock, enum rowlock_mode mode);
 /* Grant what can be granted on a name; at RLK_MOST_VISITS the next to be served
  * is woken instead, to go on. */
 void rlk_pump(struct rlk_table *t, uint32_t name);
+/* The same, by who gives it back: of the writer slot the next is only woken. */
+void rlk_pass_on(struct rlk_table *t, uint32_t name);
 /* Give back a dead or leaving owner's locks, RLK_MOST_VISITS at most, and at
  * the end its slot. True when all is done (or the incarnation is over). */
 bool rlk_reap(struct rlk_table *t, uint32_t owner, uint32_t incarnation);

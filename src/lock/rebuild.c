@@ -116,6 +116,6 @@ rlk_rebuild(struct rlk_table *t, uint32_t *scratch)
         rlk_enqueue(t, scratch[i]);
     for (uint32_t i = 0; i < n && !t->damaged; i++) {
         t->visits = 0;
-        rlk_pump(t, rlk_lock_at(t, scratch[i])->name);
+        rlk_pass_on(t, rlk_lock_at(t, scratch[i])->name);
     }
 }

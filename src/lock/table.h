@@ -19,7 +19,9 @@
 
 enum {
     RLK_MOST_VISITS = 256, /* entries that one hold of the latch visits */
-    RLK_GATE = 64          /* bypasses of one waiter before the gate closes */
+    RLK_GATE = 64,         /* bypasses of one waiter before the gate closes */
+    RLK_SLOT_BYPASSES = 8  /* of one that waits for the writer slot, before it
+                              is handed over */
 };
 
 struct rlk_world {

@@ -13,8 +13,10 @@ say(struct world *w, int owner, const char *what, int name, uint32_t mode)
 {
     if (w->log)
         fprintf(w->log, "  owner %d %s %s/%d %s\n", owner, what,
-                name == SIM_TABLE ? "table" : "record", name,
-                rowlock_mode_name((enum rowlock_mode)mode));
+                name == SIM_TABLE  ? "table"
+                : name == SIM_SLOT ? "slot"
+                                   : "record",
+                name, rowlock_mode_name((enum rowlock_mode)mode));
 }
 
 /* ---- the latch ---- */
@@ -223,6 +225,8 @@ look_step(struct world *w, int owner)
     a->n_blockers = a->buried = 0;
     if (w->t.owners[owner].waiting) {
         rlk_pump(&w->t, name);
+        if (whole(w))
+            model_look(&w->model, a->asking);
         w->t.visits = 0; /* the dead among the living are all to be seen */
         enum rowlock_mode mode =
             a->asking == a->wanted ? a->mode : ROWLOCK_KEY_SHARE;

@@ -162,7 +162,22 @@ model_lower(struct model *m, int owner, int name, uint32_t mode)
     mine->want = 0;
     if (mine->held > mode)
         mine->held = mode;
+    int next = next_to_serve(m, name);
+    if (name != SIM_SLOT ||
+        (next >= 0 && m->claims[next][name].bypassed >= SIM_SLOT_BYPASSES))
+        serve(m, name);
+}
+
+void
+model_look(struct model *m, int name)
+{
     serve(m, name);
+}
+
+int
+model_next_for_slot(const struct model *m)
+{
+    return next_to_serve(m, SIM_SLOT);
 }
 
 void
@@ -198,7 +213,7 @@ model_broken(const struct model *m)
         for (int o = 0; o < SIM_OWNERS; o++)
             if (holder_in_the_way(m, o, n, m->claims[o][n].held))
                 return "two holders conflict";
-        if (next_to_serve(m, n) >= 0)
+        if (n != SIM_SLOT && next_to_serve(m, n) >= 0)
             return "someone waits who could be granted";
     }
     return NULL;

@@ -11,10 +11,13 @@
 
 enum {
     SIM_OWNERS = 12,
-    SIM_NAMES = 6,
+    SIM_NAMES = 7,
     SIM_TABLE = 0, /* the name of the table that the other names are records
                       of: a lock on it is not firm */
-    SIM_GATE = 64  /* bypasses of one waiter before the gate closes */
+    SIM_SLOT = 6,  /* the writer slot: who gives it back grants it to nobody who
+                      was bypassed less often than this: */
+    SIM_SLOT_BYPASSES = 8,
+    SIM_GATE = 64 /* bypasses of one waiter before the gate closes */
 };
 
 struct claim {        /* one owner's on one name */
@@ -38,8 +41,13 @@ void model_lower(struct model *m, int owner, int name, uint32_t mode);
 /* Grant a wait that only the gate keeps back. */
 void model_pass_gate(struct model *m, int owner, int name);
 
+/* Somebody looks whether it, or another, can be granted the name now. */
+void model_look(struct model *m, int name);
+
+/* Who could be granted the slot and is not, or -1. */
+int model_next_for_slot(const struct model *m);
 /* What may never be, as a sentence, or NULL: holders that conflict; someone who
- * waits and could be granted. */
+ * waits and could be granted (but the slot). */
 const char *model_broken(const struct model *m);
 /* The name that owner waits for, or -1. */
 int model_waits_for(const struct model *m, int owner);

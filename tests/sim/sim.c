@@ -49,8 +49,9 @@ world_init(struct world *w, enum sim_mode mode, enum sim_plant plant, FILE *log)
     w->model.next_arrival = w->t.h->next_ticket;
     for (int n = 0; n < SIM_NAMES; n++) {
         const rowlock_value key = rowlock_int(n);
-        const rowlock_name name = {n == SIM_TABLE ? ROWLOCK_TABLE
-                                                  : ROWLOCK_RECORD,
+        const rowlock_name name = {n == SIM_TABLE  ? ROWLOCK_TABLE
+                                   : n == SIM_SLOT ? ROWLOCK_WRITER
+                                                   : ROWLOCK_RECORD,
                                    "t", NULL, &key, n != SIM_TABLE};
         w->ids[n].kind = (uint8_t)name.kind;
         rlk_name_hash(&name, w->ids[n].hash);
@@ -122,6 +123,15 @@ same(const struct world *w, const struct claim *a, const struct claim *b)
             (a->arrival == b->arrival && a->bypassed == b->bypassed));
 }
 
+/* Who was woken for the slot has taken it, unless it cannot. */
+static void
+check_slot(struct world *w, const struct model *m)
+{
+    int next = model_next_for_slot(m);
+    if (next >= 0 && !m->dead[next] && !w->actors[next].stopped)
+        world_fail(w, "the slot is free, and who is next sleeps");
+}
+
 static void
 compare_with_model(struct world *w)
 {
@@ -134,6 +144,7 @@ compare_with_model(struct world *w)
     const char *broken = model_broken(&w->model);
     if (broken)
         world_fail(w, broken);
+    check_slot(w, &w->model);
     if (model_in_cycles(&w->model, true))
         world_fail(w, "a deadlock remains");
 }
@@ -194,6 +205,7 @@ check_at_rest(struct world *w)
     }
     if (broken)
         world_fail(w, broken);
+    check_slot(w, &picture);
     if (!stopped && (model_in_cycles(&picture, false) & ~dead))
         world_fail(w, "a cycle remains");
 }
@@ -350,6 +362,8 @@ start(struct world *w, int owner, uint32_t r, size_t at)
         name = SIM_TABLE;
     enum rowlock_mode mode =
         mode_of(r >> 12 & 31, sharing && name != SIM_TABLE);
+    if (name == SIM_SLOT)
+        mode = ROWLOCK_UPDATE;
     int32_t deadline = r >> 31 && !sharing ? (int32_t)at + 200 : NO_DEADLINE;
     if (kind < 20)
         actor_take(w, owner, name, mode, kind < 17, deadline);
