@@ -64,24 +64,60 @@ raise_to(uint64_t *place, uint64_t value)
     rlk_wrote();
 }
 
-/* Sequential consistency: a follower counts itself, then looks at durable; who
- * raises durable looks at the count after that. One of them sees the other. */
-static void
-wake_followers(struct rlk_header *h)
+/* ---- sleeping ----
+ *
+ * Who is in the running flush sleeps on the number that it will raise; who is
+ * not, on the turn. So the end of a flush wakes those whom it served, and one
+ * more, to lead the next; which begins by taking the others in. */
+
+/* Sequential consistency: a follower counts itself, then looks again; who
+ * changes what it looks at asks for the count after that. One of them sees the
+ * other. */
+static bool
+anybody_follows(const struct rlk_header *h)
 {
-    if (__atomic_load_n(&h->followers, __ATOMIC_SEQ_CST))
-        rlk_futex_wake(rlk_low_half(&h->durable), INT_MAX);
+    return __atomic_load_n(&h->followers, __ATOMIC_SEQ_CST) != 0;
+}
+
+static uint32_t
+next_turn(struct rlk_header *h)
+{
+    uint32_t turn = __atomic_add_fetch(&h->turn, 1, __ATOMIC_SEQ_CST);
+    rlk_wrote();
+    return turn;
 }
 
 static void
-follow(struct rlk_header *h, uint64_t durable)
+take_in(struct rlk_header *h, uint64_t target)
+{
+    raise_to(&h->flushing, target);
+    uint32_t turn = next_turn(h);
+    if (anybody_follows(h))
+        rlk_futex_move(&h->turn, turn, rlk_low_half(&h->durable));
+}
+
+static void
+wake_all(struct rlk_header *h)
+{
+    next_turn(h);
+    if (!anybody_follows(h))
+        return;
+    rlk_futex_wake(rlk_low_half(&h->durable), INT_MAX);
+    rlk_futex_wake(&h->turn, 1);
+}
+
+/* durable and turn: as they were when the leader's word was looked at. */
+static void
+follow(struct rlk_header *h, uint64_t ticket, uint64_t durable, uint32_t turn)
 {
     __atomic_add_fetch(&h->followers, 1, __ATOMIC_SEQ_CST);
     rlk_wrote();
-    if (__atomic_load_n(&h->durable, __ATOMIC_SEQ_CST) == durable &&
-        !RLK_LOOK(h->poison))
-        rlk_sleep(rlk_low_half(&h->durable), (uint32_t)durable,
-                  SLICE_MS * RLK_MS, &for_ever);
+    if (__atomic_load_n(&h->turn, __ATOMIC_SEQ_CST) == turn) {
+        bool served = ticket <= RLK_LOOK(h->flushing);
+        rlk_sleep(served ? rlk_low_half(&h->durable) : &h->turn,
+                  served ? (uint32_t)durable : turn, SLICE_MS * RLK_MS,
+                  &for_ever);
+    }
     __atomic_sub_fetch(&h->followers, 1, __ATOMIC_SEQ_CST);
     rlk_wrote();
 }
@@ -118,6 +154,7 @@ lead(rowlock_locks *s, rowlock_flush *flush, void *arg, rowlock_error *err)
 {
     struct rlk_header *h = s->table.h;
     uint64_t target = RLK_LOOK(h->ticket);
+    take_in(h, target);
     int rc = flush(arg, err);
     if (rc)
         rowlock_locks_poison(s);
@@ -125,7 +162,7 @@ lead(rowlock_locks *s, rowlock_flush *flush, void *arg, rowlock_error *err)
         raise_to(&h->durable, target);
     RLK_COUNT(h->counters.flushes, 1);
     swap_leader(s, leader_of(&s->self), 0); /* unless another has joined in */
-    wake_followers(h);
+    wake_all(h);
     return rc;
 }
 
@@ -161,6 +198,7 @@ rowlock_locks_make_durable(rowlock_locks *s, uint64_t ticket,
     struct rlk_header *h = s->table.h;
     struct watch watch = {0};
     for (;;) { /* each turn flushed, or slept while another does */
+        uint32_t turn = RLK_LOOK(h->turn);
         uint64_t durable = RLK_LOOK(h->durable);
         if (RLK_LOOK(h->poison))
             return poisoned(err);
@@ -168,7 +206,7 @@ rowlock_locks_make_durable(rowlock_locks *s, uint64_t ticket,
             return 0;
         uint64_t leader = RLK_LOOK(h->leader);
         if (!may_lead(s, &watch, leader, durable))
-            follow(h, durable);
+            follow(h, ticket, durable, turn);
         else if (swap_leader(s, leader, leader_of(&s->self)))
             RLK_TRY(lead(s, flush, arg, err));
     }
@@ -180,7 +218,7 @@ rowlock_locks_poison(rowlock_locks *s)
     if (check_session(s, NULL))
         return;
     RLK_PUBLISH(s->table.h->poison, 1);
-    wake_followers(s->table.h);
+    wake_all(s->table.h);
 }
 
 int

@@ -81,6 +81,8 @@ struct rlk_header {
      * stay in. */
     _Alignas(64) uint64_t ticket, durable, leader, poison; /* T */
     uint64_t followers;
+    uint64_t flushing; /* the ticket up to which the running flush reaches */
+    uint32_t turn;     /* futex: changes when a flush begins, and ends */
 
     _Alignas(64) struct rlk_counters counters;
     struct rlk_cycle

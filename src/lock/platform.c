@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <linux/magic.h>
 #include <sched.h>
@@ -32,6 +33,14 @@ rlk_futex_wake(uint32_t *word, int n)
 {
     int saved = errno;
     syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+    errno = saved;
+}
+
+void
+rlk_futex_move(uint32_t *from, uint32_t expected, uint32_t *to)
+{
+    int saved = errno;
+    syscall(SYS_futex, from, FUTEX_CMP_REQUEUE, 0, (long)INT_MAX, to, expected);
     errno = saved;
 }
 

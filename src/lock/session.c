@@ -233,7 +233,7 @@ rowlock_locks_mark(const rowlock_locks *s)
 
 /* ---- taking ---- */
 
-static void release(rowlock_locks *s, size_t mark,
+static void release(rowlock_locks *s, size_t mark, uint32_t writer,
                     const struct rlk_patience *patience);
 
 static void
@@ -363,7 +363,7 @@ rowlock_locks_take(rowlock_locks *s, const rowlock_name *name,
     asking.patience = (struct rlk_patience){deadline(wait_ms), &s->cancelled};
     int rc = take_with_table(s, &asking, err);
     if (rc && s->log.n > mark)
-        release(s, mark,
+        release(s, mark, 0,
                 &(struct rlk_patience){deadline(ROWLOCK_NOWAIT), NULL});
     if (rc == ROWLOCK_CANCELLED)
         __atomic_store_n(&s->cancelled, 0, __ATOMIC_RELEASE);
@@ -383,13 +383,17 @@ forget_everything(rowlock_locks *s)
 
 /* When patience with the latch ends, the rest stays in the log, for later. */
 static void
-release(rowlock_locks *s, size_t mark, const struct rlk_patience *patience)
+release(rowlock_locks *s, size_t mark, uint32_t writer,
+        const struct rlk_patience *patience)
 {
     int rc;
     s->table_held[0] = 0;
     do {
         rc = rlk_enter(s, patience, NULL);
         if (rc == 0) {
+            if (writer)
+                rlk_lower(&s->table, writer, ROWLOCK_READ);
+            writer = 0;
             rlk_log_walk_back(&s->log, &s->table, mark);
             rc = rlk_exit(s, NULL);
         }
@@ -403,11 +407,11 @@ rowlock_locks_release_to(rowlock_locks *s, size_t mark)
 {
     if (!s || rlk_attachment_is_forked(s->attachment))
         return;
-    const rowlock_name writer = {.kind = ROWLOCK_WRITER};
-    if (mark == 0)
-        rowlock_locks_drop(s, &writer);
-    if (s->log.n > mark || s->left_lock)
-        release(s, mark, &for_ever);
+    uint32_t writer = mark == 0 ? s->writer : 0;
+    if (writer)
+        s->writer = 0;
+    if (s->log.n > mark || writer || s->left_lock)
+        release(s, mark, writer, &for_ever);
 }
 
 void
