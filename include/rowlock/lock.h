@@ -110,7 +110,8 @@ ROWLOCK_API void rowlock_locks_close(rowlock_locks *s);
  * is held does nothing. A record lock also takes KEY SHARE on its table.
  * wait_ms: see the wait policies. Errors: 55P03 (NOWAIT or SKIP LOCKED met a
  * holder, timeout; with SKIP LOCKED *err is not filled), 40P01, 57014, 53200,
- * 58030, 08006 (this owner was declared dead, or the file was replaced). On
+ * 58030, 08006 (this owner was declared dead, or the file was replaced, which
+ * is noticed after 10 ms at most, and by rowlock_locks_check() at once). On
  * failure nothing is held that was not held before (while another process is
  * stopped inside the lock table: as soon as it goes on and s is used again). */
 ROWLOCK_API ROWLOCK_MUST_CHECK int rowlock_locks_take(rowlock_locks *s,

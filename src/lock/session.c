@@ -11,7 +11,10 @@
 #include "base/memory.h"
 #include "name.h"
 
-enum { HURRY_MS = 100 }; /* how long NOWAIT bears a latch that is held */
+enum {
+    HURRY_MS = 100, /* how long NOWAIT bears a latch that is held */
+    CHECKED_MS = 10 /* how long the file is taken to be in its place */
+};
 static const struct rlk_patience for_ever = {RLK_NO_DEADLINE, NULL};
 
 const char *
@@ -161,6 +164,19 @@ rowlock_locks_check(rowlock_locks *s, rowlock_error *err)
     if (is_over(s))
         return declared_dead(err);
     return rlk_attachment_check(s->attachment, err);
+}
+
+/* A block's first lock: is the file still the one that others use? The look
+ * costs as much as the lock, so one serves for a while. */
+static int
+check_now_and_then(rowlock_locks *s, rowlock_error *err)
+{
+    int64_t now = rlk_clock_ms();
+    if (now - s->checked_ms < CHECKED_MS)
+        return 0;
+    RLK_TRY(rowlock_locks_check(s, err));
+    s->checked_ms = now;
+    return 0;
 }
 
 int
@@ -356,9 +372,10 @@ rowlock_locks_take(rowlock_locks *s, const rowlock_name *name,
         mode > ROWLOCK_UPDATE || wait_ms < ROWLOCK_SKIP_LOCKED)
         return rlk_fail(err, ROWLOCK_MISUSE, "not a lock that can be taken");
     size_t mark = s->log.n;
-    if (rlk_attachment_is_forked(s->attachment) || is_over(s) ||
-        (mark == 0 && s->writer == 0))
-        RLK_TRY(rowlock_locks_check(s, err));
+    if (rlk_attachment_is_forked(s->attachment) || is_over(s))
+        return rowlock_locks_check(s, err);
+    if (mark == 0 && s->writer == 0)
+        RLK_TRY(check_now_and_then(s, err));
     struct rlk_asking asking = {.name = name, .mode = mode, .wait_ms = wait_ms};
     asking.patience = (struct rlk_patience){deadline(wait_ms), &s->cancelled};
     int rc = take_with_table(s, &asking, err);

@@ -20,6 +20,7 @@ struct rowlock_locks {
                                   its name fits and nothing was given back
                                   since; "": none */
     uint32_t cancelled;        /* atomic */
+    int64_t checked_ms;        /* when the file was last looked at */
     /* When the latch was stuck as a wait ended: the lock that was waited for,
      * maybe granted since, and to what it goes back; or 0. */
     uint32_t left_lock;
