@@ -23,6 +23,8 @@
 #include "base/memory.h"
 #include "core.h"
 
+enum { BELIEVED_MS = 50 }; /* a waiter's slice */
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct rlk_attachment *attachments; /* of this process */
 
@@ -190,6 +192,7 @@ rlk_attachment_view(struct rlk_attachment *a, struct rlk_table *ret)
 {
     const struct rlk_world world = {rlk_owner_is_alive, has_room, a};
     rlk_table_init(ret, a->map, &world);
+    ret->believed_ms = BELIEVED_MS;
 }
 
 static int

@@ -310,11 +310,13 @@ stop_waiting(struct rlk_table *t, uint32_t index)
 }
 
 /* Grant to who lives; who died in the queue only leaves it here: its other
- * locks are given back by who finds it dead as a holder. */
+ * locks are given back by who finds it dead as a holder. To ask takes as long
+ * as all else of a hand-over, so who has not waited for long is believed. */
 static void
 serve(struct rlk_table *t, struct rlk_lock *next)
 {
-    if (t->world.alive(t->world.arg, next->owner, next->incarnation, false)) {
+    if (t->now_ms - rlk_since(next) < t->believed_ms ||
+        t->world.alive(t->world.arg, next->owner, next->incarnation, false)) {
         grant(t, next);
         return;
     }

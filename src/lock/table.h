@@ -43,6 +43,7 @@ struct rlk_table {
     struct rlk_world world;
     bool damaged;
     int64_t now_ms;       /* the time, set by who takes the latch */
+    int64_t believed_ms;  /* a waiter that waits for less is taken to live */
     int64_t courteous_ns; /* when this session last let others have it */
     uint32_t visits;      /* entries seen since the latch was taken */
     uint32_t n_wake;      /* owners to be woken after the latch is given back */
