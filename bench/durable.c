@@ -5,10 +5,13 @@
  * (SELECT FOR UPDATE).
  *
  *   durable [--seconds S] [--think MS] [--records N] [--postgres URL]
- *           [--only ENGINE] PROCESSES...
+ *           [--only ENGINE] [--json FILE] PROCESSES...
  *
  * --think: so long a pause between the locked read and the save. A fresh table
- * in a temporary folder (TMPDIR) for each line. */
+ * in a temporary folder (TMPDIR) for each line. Of one record it is counted how
+ * often one got it before another that had asked for it 10 ms earlier: less is
+ * what a process may lose between its clock and the queue.
+ */
 #include <rowlock/rowlock.h>
 
 #include <libpq-fe.h>
@@ -23,11 +26,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_PROCESSES = 256, MOST_SAMPLES = 1 << 19 };
+enum { MOST_PROCESSES = 256, MOST_SAMPLES = 1 << 19, OUT_OF_TURN_US = 10000 };
 
 struct samples { /* of one process */
     uint32_t n, failed;
-    uint32_t us[MOST_SAMPLES];
+    uint32_t us[MOST_SAMPLES];      /* a whole change */
+    int64_t asked_us[MOST_SAMPLES]; /* for the record; with one record only */
+    int64_t got_us[MOST_SAMPLES];
 };
 
 static struct {
@@ -37,6 +42,8 @@ static struct {
     char folder[256], path[300];
 } bench = {.seconds = 3, .records = 100000};
 
+static int64_t asked_us, got_us; /* of the change under way */
+static FILE *json;
 static int *go; /* shared: 0 wait, 1 run */
 static struct samples *samples;
 
@@ -80,9 +87,11 @@ change(rowlock_block *b, void *arg, rowlock_error *err)
     q.where = &where;
     q.n_where = 1;
     q.lock = ROWLOCK_UPDATE;
+    asked_us = now_us();
     int rc = rowlock_query_first(b, &q, &r, err);
     if (!rc)
         rc = rowlock_record_get(r, "n", &n, err);
+    got_us = now_us();
     think();
     if (!rc)
         rc = rowlock_record_set(r, "n", rowlock_int(n.u.i + 1), err);
@@ -134,8 +143,10 @@ step(sqlite3_stmt *s)
 static int
 change_sqlite(int64_t id)
 {
+    asked_us = now_us();
     if (step(begin))
         return 1;
+    got_us = now_us();
     sqlite3_bind_int64(fetch, 1, id);
     int rc = sqlite3_step(fetch) != SQLITE_ROW;
     sqlite3_bind_int64(save, 1, sqlite3_column_int64(fetch, 2) + 1);
@@ -188,10 +199,12 @@ change_server(int64_t id)
     const char *const one[] = {key}, *const two[] = {value, key};
     snprintf(key, sizeof key, "%lld", (long long)id);
     PQclear(ask(PQexec(server, "BEGIN")));
+    asked_us = now_us();
     PGresult *r = ask(PQexecPrepared(server, "fetch", 1, one, NULL, NULL, 0));
     snprintf(value, sizeof value, "%lld",
              strtoll(PQgetvalue(r, 0, 2), NULL, 10) + 1);
     PQclear(r);
+    got_us = now_us();
     think();
     PQclear(ask(PQexecPrepared(server, "save", 2, two, NULL, NULL, 0)));
     PQclear(ask(PQexec(server, "COMMIT")));
@@ -287,6 +300,10 @@ work(const struct engine *e, int number)
         int64_t id = 1 + (int64_t)(rand_r(&seed) % (unsigned)bench.records);
         s->failed += e->change(id) != 0;
         int64_t now = now_us();
+        if (bench.records == 1) {
+            s->asked_us[s->n] = asked_us;
+            s->got_us[s->n] = got_us;
+        }
         s->us[s->n++] = (uint32_t)(now - from);
         from = now;
     }
@@ -314,6 +331,54 @@ gather(int processes, uint32_t *all, uint32_t *ret_failed)
     return n;
 }
 
+struct grant {
+    int64_t asked_us, got_us;
+};
+
+static int
+by_grant(const void *a, const void *b)
+{
+    const struct grant *x = a, *y = b;
+    return (x->got_us > y->got_us) - (x->got_us < y->got_us);
+}
+
+/* Grants before that of one who had asked so much earlier. */
+static uint32_t
+count_inversions(int processes, uint32_t n)
+{
+    struct grant *all = malloc(n * sizeof *all);
+    uint32_t k = 0, inversions = 0;
+    need(all != NULL, "out of memory");
+    for (int i = 0; i < processes; i++)
+        for (uint32_t j = 0; j < samples[i].n; j++)
+            all[k++] =
+                (struct grant){samples[i].asked_us[j], samples[i].got_us[j]};
+    qsort(all, n, sizeof *all, by_grant);
+    int64_t first_asked = INT64_MAX / 2; /* of those granted later */
+    for (uint32_t i = n; i-- > 0;) {
+        inversions += first_asked + OUT_OF_TURN_US < all[i].asked_us;
+        if (all[i].asked_us < first_asked)
+            first_asked = all[i].asked_us;
+    }
+    free(all);
+    return inversions;
+}
+
+static void
+tell_json(const struct engine *e, int processes, double rate,
+          const uint32_t *all, uint32_t n)
+{
+    static const char *separator = "[";
+    if (!json)
+        return;
+    fprintf(json,
+            "%s{\"engine\": \"%s\", \"processes\": %d, \"rate\": %.0f, "
+            "\"median_ms\": %.3f, \"p999_ms\": %.3f, \"longest_ms\": %.3f}",
+            separator, e->name, processes, rate, all[n / 2] / 1e3,
+            all[(uint64_t)n * 999 / 1000] / 1e3, all[n - 1] / 1e3);
+    separator = ",\n ";
+}
+
 static double
 run(const struct engine *e, int processes, double beside)
 {
@@ -331,7 +396,7 @@ run(const struct engine *e, int processes, double beside)
     for (int i = 0; i < processes; i++)
         wait(NULL);
     double seconds = (double)(now_us() - from) / 1e6;
-    uint32_t *all = malloc((size_t)processes * sizeof(struct samples)), failed;
+    uint32_t *all = malloc((size_t)processes * sizeof samples->us), failed;
     need(all != NULL, "out of memory");
     uint32_t n = gather(processes, all, &failed);
     double rate = (n - failed) / seconds;
@@ -339,6 +404,9 @@ run(const struct engine *e, int processes, double beside)
     printf("%4d  %-8s %8.0f/s  median %8.2f ms  p99.9 %8.2f  longest %8.2f",
            processes, e->name, rate, all[n / 2] / 1e3,
            all[(uint64_t)n * 999 / 1000] / 1e3, all[n - 1] / 1e3);
+    if (bench.records == 1)
+        printf("  out of turn %u", count_inversions(processes, n));
+    tell_json(e, processes, rate, all, n);
     if (failed)
         printf("  failed %u", failed);
     if (beside > 0)
@@ -379,6 +447,8 @@ option(int argc, char **argv, int i)
         bench.postgres = argv[i + 1];
     else if (strcmp(argv[i], "--only") == 0)
         bench.only = argv[i + 1];
+    else if (strcmp(argv[i], "--json") == 0)
+        json = fopen(argv[i + 1], "w");
     else
         need(0, "no such option");
     return i + 1;
@@ -407,6 +477,8 @@ main(int argc, char **argv)
              "1 to 256 processes");
         run_all(processes);
     }
+    if (json)
+        fprintf(json, "]\n");
     char rm[300];
     snprintf(rm, sizeof rm, "rm -rf '%s'", bench.folder);
     return system(rm) != 0;
