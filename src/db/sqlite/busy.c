@@ -20,8 +20,8 @@ rlk_sqlite_patience(int32_t wait_ms)
     return wait_ms == ROWLOCK_WAIT ? FOR_EVER_MS : AT_ONCE_MS;
 }
 
-static int64_t
-now_ms(void)
+int64_t
+rlk_sqlite_now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -48,7 +48,7 @@ int
 rlk_sqlite_on_busy(void *arg, int n)
 {
     struct rlk_sqlite *c = arg;
-    int64_t now = now_ms();
+    int64_t now = rlk_sqlite_now_ms();
     if (n == 0) {
         c->busy.since_ms = now;
         c->busy.told = false;

@@ -249,7 +249,8 @@ struct rlk_sqlite_tx {
     struct rlk_sqlite_version *versions;
     size_t n_versions, cap_versions;
     uint64_t epoch;
-    bool writing; /* the slot is held and BEGIN IMMEDIATE is done */
+    int64_t in_place_ms; /* when the files were last looked at */
+    bool writing;        /* the slot is held and BEGIN IMMEDIATE is done */
     bool lost;
     struct rlk_sqlite_moment begun_at; /* once writing */
     bool replaying;                    /* slot.c redoes the log */
@@ -271,6 +272,9 @@ void rlk_sqlite_unlock_to(struct rlk_conn *conn, size_t mark);
 
 int rlk_sqlite_start_write(struct rlk_conn *conn, int32_t wait_ms,
                            rowlock_error *err);
+/* 08006 when the database or the lock table is not at its path any more: asked
+ * if it was not lately. */
+int rlk_sqlite_still_in_place(struct rlk_sqlite *c, rowlock_error *err);
 /* A read must see the block's own writes: does the log again if a wait undid
  * it. */
 int rlk_sqlite_see_own(struct rlk_sqlite *c, rowlock_error *err);
@@ -483,6 +487,7 @@ struct rlk_sqlite {
 bool rlk_sqlite_is_ours(const struct rlk_sqlite *c);
 /* Answers 57014 once after a cancel. */
 int rlk_sqlite_take_cancel(struct rlk_sqlite *c, rowlock_error *err);
+int64_t rlk_sqlite_now_ms(void);
 int rlk_sqlite_on_busy(void *arg, int n);
 /* How long to wait for a program that takes no slot, under a wait policy. */
 int64_t rlk_sqlite_patience(int32_t wait_ms);

@@ -13,7 +13,10 @@
  * rolled back, in order; level.n_log says where each savepoint stands in it. */
 #include "conn.h"
 
-enum { REPLAYS = 20 }; /* that each met a new holder: then give up */
+enum {
+    REPLAYS = 20,    /* that each met a new holder: then give up */
+    IN_PLACE_MS = 10 /* how long the files are taken to be in their places */
+};
 
 static const rowlock_name slot = {ROWLOCK_WRITER, NULL, NULL, NULL, 0};
 
@@ -78,12 +81,32 @@ check_place(struct rlk_sqlite *c, rowlock_error *err)
     return ROWLOCK_CONNECTION;
 }
 
-/* The slot is no record: NOWAIT waits for a commit that is under way. */
+static int
+check_files(struct rlk_sqlite *c, rowlock_error *err)
+{
+    RLK_TRY(rowlock_locks_check(c->locks, err));
+    RLK_TRY(check_place(c, err));
+    c->tx.in_place_ms = rlk_sqlite_now_ms();
+    return 0;
+}
+
+int
+rlk_sqlite_still_in_place(struct rlk_sqlite *c, rowlock_error *err)
+{
+    if (rlk_sqlite_now_ms() - c->tx.in_place_ms < IN_PLACE_MS)
+        return 0;
+    return check_files(c, err);
+}
+
+/* The files are looked at before the slot is taken, which others wait for; once
+ * more behind a long wait. The slot is no record: NOWAIT waits for a commit
+ * that is under way. */
 static int
 take_slot(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
 {
     if (wait_ms < 0)
         wait_ms = (int32_t)rlk_sqlite_patience(wait_ms);
+    RLK_TRY(check_files(c, err));
     int rc = rlk_sqlite_take(c, &slot, ROWLOCK_UPDATE, wait_ms, err);
     if (rc)
         return no_turn(rc, err);
@@ -97,7 +120,7 @@ take_slot(struct rlk_sqlite *c, int32_t wait_ms, rowlock_error *err)
     c->tx.begun_at = rlk_sqlite_moment(c);
     rc = rowlock_locks_poisoned(c->locks, err);
     if (!rc)
-        rc = check_place(c, err);
+        rc = rlk_sqlite_still_in_place(c, err);
     if (rc)
         rlk_sqlite_suspend(c);
     return rc;

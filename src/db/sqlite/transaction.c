@@ -157,7 +157,7 @@ commit_writes(struct rlk_sqlite *c, uint64_t *ret_ticket, rowlock_error *err)
     RLK_TRY(rlk_sqlite_see_own(c, err));
     if (!c->tx.writing)
         return 0;
-    RLK_TRY(rowlock_locks_check(c->locks, err));
+    RLK_TRY(rlk_sqlite_still_in_place(c, err));
     int rc = rlk_sqlite_run(c, RLK_OP_COMMIT, 0, err);
     if (rc)
         rlk_sqlite_poison_after(c, c->failed);
