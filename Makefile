@@ -44,7 +44,9 @@ bench:
 	@$(call ready,bench server)
 	@ninja -C $(BUILD)
 	@$(BUILD)/bench/lock
+	@$(BUILD)/bench/handover
 	@$(BUILD)/bench/crowd
+	@bench/durable.py $(BUILD)/bench/durable $(BUILD)/durable.svg
 	@bench/import.py $(BUILD)/src/cli/rowlock $(BUILD)/bench/loop
 	@bench/postgres.py $(BUILD)/src/cli/rowlock $(BUILD)/bench/change
 
