@@ -23,7 +23,10 @@
 #include "base/memory.h"
 #include "core.h"
 
-enum { BELIEVED_MS = 50 }; /* a waiter's slice */
+enum {
+    BELIEVED_MS = 50, /* a waiter's slice */
+    GROWTH = 4        /* segments at a time, at most: 512 KiB */
+};
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct rlk_attachment *attachments; /* of this process */
@@ -489,9 +492,12 @@ rlk_attachment_grow(struct rlk_attachment *a, struct rlk_table *t,
                     const struct rlk_self *self, rowlock_error *err)
 {
     uint32_t capacity = RLK_LOOK(t->h->capacity);
-    uint32_t wanted = capacity + capacity / 8 / RLK_SEGMENT * RLK_SEGMENT;
-    if (wanted < capacity + RLK_SEGMENT)
-        wanted = capacity + RLK_SEGMENT;
+    uint32_t segments = capacity / 8 / RLK_SEGMENT;
+    if (segments < 1)
+        segments = 1;
+    if (segments > GROWTH)
+        segments = GROWTH;
+    uint32_t wanted = capacity + segments * RLK_SEGMENT;
     if (wanted > RLK_MAX_LOCKS)
         wanted = RLK_MAX_LOCKS;
     if (capacity >= RLK_MAX_LOCKS)
