@@ -87,6 +87,7 @@ struct rlk_pg_params { /* in c->scratch, until the next rlk_pg_start() */
     bool failed; /* out of memory */
 };
 
+#define RLK_PG_BEGIN "BEGIN ISOLATION LEVEL READ COMMITTED"
 enum { RLK_PG_STATEMENTS = 256, RLK_PG_PRELUDE = 4 };
 
 struct rlk_pg_statement { /* prepared on the server, as "r<slot>" */
@@ -271,6 +272,7 @@ struct rlk_pg {
     struct rlk_arena scratch;                                  /* of one call */
     struct rlk_pg_statement statements[2 * RLK_PG_STATEMENTS]; /* a hash */
     size_t n_statements;
+    bool begin_is_prepared;
     bool forget_statements; /* their tables have changed */
     struct rlk_pg_catalogue catalogue;
     struct rlk_pg_locks held;

@@ -226,7 +226,7 @@ rlk_pg_do(struct rlk_pg *c, const char *sql, rowlock_error *err)
 {
     PGresult *r;
     RLK_TRY(send_prelude(c, err));
-    if (!c->pq->PQsendQueryParams(c->db, sql, 0, NULL, NULL, NULL, NULL, 0))
+    if (!c->pq->PQsendQuery(c->db, sql)) /* one message, where others are 5 */
         return rlk_pg_lost(c, err);
     RLK_TRY(receive(c, false, &r, err));
     rlk_pg_clear(c, r);
@@ -249,6 +249,7 @@ rlk_pg_statements_clear(struct rlk_pg *c)
         rlk_free(c->statements[i].sql);
     memset(c->statements, 0, sizeof c->statements);
     c->n_statements = 0;
+    c->begin_is_prepared = false;
 }
 
 static struct rlk_pg_statement *
@@ -306,16 +307,39 @@ find_statement(struct rlk_pg *c, char ret_name[24], rowlock_error *err)
     return 0;
 }
 
+/* Each block has it, so the server shall not take it apart each time. */
+static bool
+pipe_begin(struct rlk_pg *c)
+{
+    static const char name[] = "rowlock_begin";
+    bool sent = true;
+    if (!c->begin_is_prepared) {
+        sent = c->pq->PQsendPrepare(c->db, name, RLK_PG_BEGIN, 0, NULL);
+        c->begin_is_prepared = true;
+        c->n_piped++;
+    }
+    c->n_piped++;
+    return sent &&
+           c->pq->PQsendQueryPrepared(c->db, name, 0, NULL, NULL, NULL, 0);
+}
+
+static bool
+pipe_one(struct rlk_pg *c, const char *sql)
+{
+    if (strcmp(sql, RLK_PG_BEGIN) == 0)
+        return pipe_begin(c);
+    c->n_piped++;
+    return c->pq->PQsendQueryParams(c->db, sql, 0, NULL, NULL, NULL, NULL, 0);
+}
+
 /* Sends what goes ahead, without waiting for it. */
 static bool
 start_pipe(struct rlk_pg *c)
 {
-    const struct rlk_libpq *pq = c->pq;
-    bool sent = c->n_prelude == 0 || pq->PQenterPipelineMode(c->db);
+    bool sent = c->n_prelude == 0 || c->pq->PQenterPipelineMode(c->db);
+    c->n_piped = 0;
     for (int i = 0; i < c->n_prelude && sent; i++)
-        sent = pq->PQsendQueryParams(c->db, c->prelude[i], 0, NULL, NULL, NULL,
-                                     NULL, 0);
-    c->n_piped = c->n_prelude;
+        sent = pipe_one(c, c->prelude[i]);
     c->n_prelude = 0;
     return sent;
 }

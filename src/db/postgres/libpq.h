@@ -45,6 +45,7 @@
     X(PQresultErrorField)  \
     X(PQresultStatus)      \
     X(PQsendPrepare)       \
+    X(PQsendQuery)         \
     X(PQsendQueryParams)   \
     X(PQsendQueryPrepared) \
     X(PQserverVersion)     \

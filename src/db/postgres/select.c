@@ -51,6 +51,26 @@ run(struct rlk_pg *c, const struct rlk_select *q, struct rlk_rows *ret,
     return rc;
 }
 
+static bool
+asks_for(const struct rlk_select *q, uint32_t column)
+{
+    for (size_t i = 0; i < q->n_where; i++)
+        if (q->where[i].column == column && q->where[i].op == ROWLOCK_EQ)
+            return true;
+    return false;
+}
+
+/* At most one record: nothing to be put in order, or to be counted. */
+static bool
+asks_for_one(const struct rlk_select *q)
+{
+    const struct rlk_table *t = q->table;
+    for (size_t i = 0; i < t->n_primary_key; i++)
+        if (!asks_for(q, t->primary_key[i]))
+            return false;
+    return q->offset == 0;
+}
+
 int
 rlk_pg_select(struct rlk_conn *conn, const struct rlk_select *q,
               struct rlk_rows *ret, rowlock_error *err)
@@ -66,8 +86,10 @@ rlk_pg_select(struct rlk_conn *conn, const struct rlk_select *q,
     rlk_pg_sql(c, " FROM ");
     rlk_pg_sql(c, rlk_pg_table_of(q->table)->sql_name);
     RLK_TRY(rlk_pg_sql_where(c, q, err));
-    rlk_pg_sql_order(c, q);
-    if (q->limit > 0)
+    bool one = asks_for_one(q);
+    if (!one)
+        rlk_pg_sql_order(c, q);
+    if (q->limit > 0 && !one)
         add_number(c, " LIMIT ", q->limit);
     if (q->offset > 0)
         add_number(c, " OFFSET ", q->offset);

@@ -20,7 +20,7 @@ issue(struct rlk_pg *c, size_t level, rowlock_error *err)
     if (level)
         name_level(sql, "SAVEPOINT", level);
     else
-        strcpy(sql, "BEGIN ISOLATION LEVEL READ COMMITTED");
+        strcpy(sql, RLK_PG_BEGIN);
     RLK_TRY(rlk_pg_later(c, sql, err));
     c->tx.levels[level].issued = true;
     return 0;
