@@ -309,14 +309,21 @@ stop_waiting(struct rlk_table *t, uint32_t index)
     RLK_PUBLISH(lock->word, rlk_word(rlk_held(lock->word), 0));
 }
 
+/* To ask takes as long as all else of a hand-over, so who has not waited for
+ * long is believed to live. */
+static bool
+seems_alive(struct rlk_table *t, const struct rlk_lock *lock)
+{
+    return t->now_ms - rlk_since(lock) < t->believed_ms ||
+           t->world.alive(t->world.arg, lock->owner, lock->incarnation, false);
+}
+
 /* Grant to who lives; who died in the queue only leaves it here: its other
- * locks are given back by who finds it dead as a holder. To ask takes as long
- * as all else of a hand-over, so who has not waited for long is believed. */
+ * locks are given back by who finds it dead as a holder. */
 static void
 serve(struct rlk_table *t, struct rlk_lock *next)
 {
-    if (t->now_ms - rlk_since(next) < t->believed_ms ||
-        t->world.alive(t->world.arg, next->owner, next->incarnation, false)) {
+    if (seems_alive(t, next)) {
         grant(t, next);
         return;
     }
@@ -353,7 +360,8 @@ rlk_pass_on(struct rlk_table *t, uint32_t index)
     struct rlk_name *name = rlk_name_at(t, index);
     if (name->kind == ROWLOCK_WRITER && name->queue && !t->damaged) {
         struct rlk_lock *next = next_to_serve(t, name);
-        if (next && next->bypassed < RLK_SLOT_BYPASSES) {
+        if (next && next->bypassed < RLK_SLOT_BYPASSES &&
+            seems_alive(t, next)) {
             rlk_wake_later(t, next->owner);
             return;
         }

@@ -21,7 +21,13 @@
 
 #include "platform.h"
 
-enum { SLICE_MS = 10, JOIN_MS = 1000 };
+/* A test makes them longer, to see that nobody needs them. */
+#ifndef RLK_FLUSH_SLICE_MS
+#define RLK_FLUSH_SLICE_MS 10
+#endif
+#ifndef RLK_FLUSH_JOIN_MS
+#define RLK_FLUSH_JOIN_MS 1000
+#endif
 
 /* What a follower last saw, and since when. */
 struct watch {
@@ -79,21 +85,20 @@ anybody_follows(const struct rlk_header *h)
     return __atomic_load_n(&h->followers, __ATOMIC_SEQ_CST) != 0;
 }
 
-static uint32_t
+static void
 next_turn(struct rlk_header *h)
 {
-    uint32_t turn = __atomic_add_fetch(&h->turn, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&h->turn, 1, __ATOMIC_SEQ_CST);
     rlk_wrote();
-    return turn;
 }
 
 static void
 take_in(struct rlk_header *h, uint64_t target)
 {
     raise_to(&h->flushing, target);
-    uint32_t turn = next_turn(h);
+    next_turn(h);
     if (anybody_follows(h))
-        rlk_futex_move(&h->turn, turn, rlk_low_half(&h->durable));
+        rlk_futex_move(&h->turn, rlk_low_half(&h->durable));
 }
 
 static void
@@ -115,8 +120,8 @@ follow(struct rlk_header *h, uint64_t ticket, uint64_t durable, uint32_t turn)
     if (__atomic_load_n(&h->turn, __ATOMIC_SEQ_CST) == turn) {
         bool served = ticket <= RLK_LOOK(h->flushing);
         rlk_sleep(served ? rlk_low_half(&h->durable) : &h->turn,
-                  served ? (uint32_t)durable : turn, SLICE_MS * RLK_MS,
-                  &for_ever);
+                  served ? (uint32_t)durable : turn,
+                  RLK_FLUSH_SLICE_MS * RLK_MS, &for_ever);
     }
     __atomic_sub_fetch(&h->followers, 1, __ATOMIC_SEQ_CST);
     rlk_wrote();
@@ -175,8 +180,8 @@ may_lead(const rowlock_locks *s, struct watch *w, uint64_t leader,
     if (w->leader != leader || w->durable != durable)
         *w = (struct watch){leader, durable, now};
     int64_t waited = now - w->since_ns;
-    return leader == 0 || waited >= JOIN_MS * RLK_MS ||
-           (waited >= SLICE_MS * RLK_MS && is_dead(s, leader));
+    return leader == 0 || waited >= RLK_FLUSH_JOIN_MS * RLK_MS ||
+           (waited >= RLK_FLUSH_SLICE_MS * RLK_MS && is_dead(s, leader));
 }
 
 uint64_t

@@ -273,9 +273,21 @@ test_fresh_table__calls_nothing_durable(void **state)
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, set_up_shared, tear_down_shared)
 
+/* With slices so long that nobody lives to see their end: who is not woken, or
+ * finds a dead leader only by its long silence, hangs. */
 int
 main(void)
 {
+#ifdef RLK_FLUSH_SLICE_MS
+    const struct CMUnitTest tests[] = {
+        TEST(test_flush__serves_only_those_before_it_and_one_serves_all_others),
+        TEST(test_poison__a_failed_flush_ends_all_acknowledgements),
+    };
+#elif defined(RLK_FLUSH_JOIN_MS)
+    const struct CMUnitTest tests[] = {
+        TEST(test_leader__killed_in_its_flush_is_replaced),
+    };
+#else
     const struct CMUnitTest tests[] = {
         TEST(test_ticket__is_durable_after_one_flush_and_stays_so),
         TEST(test_flush__serves_only_those_before_it_and_one_serves_all_others),
@@ -286,5 +298,6 @@ main(void)
         TEST(test_poison__outlives_all_sessions_but_not_the_boot),
         TEST(test_fresh_table__calls_nothing_durable),
     };
+#endif
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

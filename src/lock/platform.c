@@ -37,10 +37,10 @@ rlk_futex_wake(uint32_t *word, int n)
 }
 
 void
-rlk_futex_move(uint32_t *from, uint32_t expected, uint32_t *to)
+rlk_futex_move(uint32_t *from, uint32_t *to)
 {
     int saved = errno;
-    syscall(SYS_futex, from, FUTEX_CMP_REQUEUE, 0, (long)INT_MAX, to, expected);
+    syscall(SYS_futex, from, FUTEX_REQUEUE, 0, (long)INT_MAX, to);
     errno = saved;
 }
 

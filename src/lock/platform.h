@@ -14,8 +14,8 @@ enum rlk_woken { RLK_WOKEN, RLK_TIMED_OUT };
 /* Sleep while *word == expected, ns at most. A signal also wakes. */
 enum rlk_woken rlk_futex_wait(uint32_t *word, uint32_t expected, int64_t ns);
 void rlk_futex_wake(uint32_t *word, int n); /* async-signal-safe */
-/* Who sleeps on from sleeps on to, if *from is still expected. */
-void rlk_futex_move(uint32_t *from, uint32_t expected, uint32_t *to);
+/* Who sleeps on from sleeps on to. */
+void rlk_futex_move(uint32_t *from, uint32_t *to);
 
 /* ---- one byte of a file, locked by the file description ---- */
 

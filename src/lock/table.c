@@ -32,6 +32,9 @@ rlk_table_format(struct rlk_table *t, uint32_t capacity)
     RLK_PUT(h->n_buckets, RLK_SEGMENT);
     RLK_PUT(h->next_ticket, 1);
     RLK_PUT(h->ticket, 1);
+    RLK_PUT(h->followers, 0);
+    RLK_PUT(h->flushing, 0);
+    RLK_PUT(h->turn, 0);
     for (uint32_t i = 0; i < RLK_OWNERS; i++)
         RLK_PUT(t->queues[i].next_free, i + 1 < RLK_OWNERS ? i + 2 : 0);
     RLK_PUT(h->free_queue, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A wait, from the queue to the grant. The waiter sleeps on a word of its own,
  * in slices; at the end of each it looks whether those in its way still live:
- * the first in line every 10 ms, the others every 50. So a dead holder is found
+ * the first in line, and who waits for the writer slot, every 10 ms, the others
+ * every 50. So a dead holder is found
  * by whoever waits for it, and by nobody else.
  *
  * Nothing is decided here: the lock's word, read with acquire, tells whether it
@@ -231,7 +232,8 @@ look_around(struct wait *w, rowlock_error *err)
 static int64_t
 slice(const struct wait *w)
 {
-    return (w->first ? SLICE_FIRST_MS : SLICE_MS) * RLK_MS;
+    bool soon = w->first || w->asking->name->kind == ROWLOCK_WRITER;
+    return (soon ? SLICE_FIRST_MS : SLICE_MS) * RLK_MS;
 }
 
 static int

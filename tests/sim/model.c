@@ -163,7 +163,7 @@ model_lower(struct model *m, int owner, int name, uint32_t mode)
     if (mine->held > mode)
         mine->held = mode;
     int next = next_to_serve(m, name);
-    if (name != SIM_SLOT ||
+    if (name != SIM_SLOT || (next >= 0 && m->dead[next]) ||
         (next >= 0 && m->claims[next][name].bypassed >= SIM_SLOT_BYPASSES))
         serve(m, name);
 }

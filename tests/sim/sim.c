@@ -171,10 +171,26 @@ rebuild(struct world *w)
         w->actors[w->t.wake[i]].woken = true;
 }
 
+/* Who died in the queue of a free slot leaves it when somebody looks; if nobody
+ * waits there, that is the rebuild. */
+static void
+clear_slot_of_the_dead(struct world *w)
+{
+    struct model now;
+    world_picture(w, &now);
+    int next = model_next_for_slot(&now);
+    if (next < 0 || !now.dead[next])
+        return;
+    rebuild(w);
+    if (w->mode == SIM_WHOLE)
+        model_look(&w->model, SIM_SLOT);
+}
+
 static void
 check_rebuild(struct world *w)
 {
     struct model before, after;
+    clear_slot_of_the_dead(w);
     uint32_t n_names = w->t.h->n_names;
     world_picture(w, &before);
     rebuild(w);
