@@ -266,7 +266,10 @@ examine(const struct rlk_args *args, struct rlk_doctor_report *report,
         struct rlk_server_doctor server = {operand, rlk_doctor_print, report};
         return rlk_doctor_server(&server, args, err);
     }
-    RLK_TRY(rlk_database_path(operand, &path, err));
+    if (rlk_args_has(args, "repair")) /* it may have been moved away */
+        RLK_TRY(rlk_front_path(operand, &path, err));
+    else
+        RLK_TRY(rlk_database_path(operand, &path, err));
     struct rlk_doctor doctor = {path, NULL, rlk_doctor_print, report};
     return rlk_doctor_database(&doctor, args, err);
 }

@@ -14,6 +14,7 @@
 
 #include "power/log.h"
 #include "power/stage.h"
+#include "rowlock/rowlock.h"
 
 enum {
     POINTS = 4,
@@ -23,6 +24,7 @@ enum {
     LONG_FILLER = 24000,
     SESSION = 3,
     MOST_PROCESSES = 3,
+    DEADLY_FLUSH = 4,
     MOST_CALLS = 500
 };
 
@@ -171,6 +173,60 @@ test_error__nobody_acknowledges_what_another_could_not_flush(void **state)
     assert_in_range(failed, 1, MOST_CALLS);
 }
 
+/* ---- what nobody waited for ---- */
+
+static void
+read_and_close(const struct work *w)
+{
+    rowlock_db *db;
+    rowlock_block *b;
+    rowlock_record *r;
+    rowlock_query q = ROWLOCK_QUERY_INIT;
+    q.table = "counter";
+    check(rowlock_open(w->path, NULL, &db, NULL) == 0);
+    check(rowlock_begin(db, &b, NULL) == 0);
+    check(rowlock_query_first(b, &q, &r, NULL) == 0);
+    rowlock_rollback(b);
+    rowlock_close(db);
+}
+
+static void
+run_alone(struct stage *s, void (*act)(const struct work *), int writer)
+{
+    struct child c;
+    s->play = act;
+    s->work.writer = writer;
+    stage_child(s, &c);
+    child_wait(&c);
+}
+
+/* Who is killed in its flush leaves a commit that is not on disk. A session
+ * that only reads is the last to close, and its flush fails: what the next one
+ * commits hangs on the lost frames, so it must not be acknowledged. */
+static void
+test_error__a_flush_that_fails_as_the_last_session_closes_is_known(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct examined found;
+    stage_open(&s, 1, 0);
+    s.work.commits = COMMITS;
+    s.harm.die_in_flush = DEADLY_FLUSH;
+    run_alone(&s, work_with_rowlock, 1);
+    int told = log_acks(0);
+    s.harm = (struct record_settings){
+        .error = RECORD_FAIL_SYNC, .file = LOG_WAL, .error_at = 1};
+    run_alone(&s, read_and_close, 2);
+    assert_int_equal(log_number(LOG_FLUSH_FAILED, LOG_WAL), 1);
+    s.harm = (struct record_settings){0};
+    run_alone(&s, work_with_rowlock, 3);
+    assert_int_equal(log_acks(0), told);
+    stage_examine(&s, 1 << 20, DRAWS, &found);
+    stage_close(&s);
+    if (found.fault)
+        support_fail("%s", found.why);
+}
+
 int
 main(void)
 {
@@ -185,6 +241,8 @@ main(void)
             test_error__a_checkpoint_whose_writes_fail_loses_nothing),
         cmocka_unit_test(
             test_error__a_session_whose_checkpoint_fails_acknowledges_nothing_more),
+        cmocka_unit_test(
+            test_error__a_flush_that_fails_as_the_last_session_closes_is_known),
         cmocka_unit_test(
             test_error__nobody_acknowledges_what_another_could_not_flush),
     };

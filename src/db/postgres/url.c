@@ -28,8 +28,8 @@ static const char *
 find(const char *at, const char *stops)
 {
     while (*at && !strchr(stops, *at)) {
-        const char *end = strncmp(at, "${", 2) == 0 ? strchr(at, '}') : NULL;
-        at = end ? end + 1 : at + 1;
+        const char *end = strncmp(at, "${", 2) == 0 ? strpbrk(at, "}@") : NULL;
+        at = end && *end == '}' ? end + 1 : at + 1;
     }
     return at;
 }

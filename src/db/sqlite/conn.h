@@ -272,8 +272,10 @@ void rlk_sqlite_unlock_to(struct rlk_conn *conn, size_t mark);
 
 int rlk_sqlite_start_write(struct rlk_conn *conn, int32_t wait_ms,
                            rowlock_error *err);
-/* 08006 when the database or the lock table is not at its path any more: asked
- * if it was not lately. */
+/* 08006 when the database's file was moved or replaced. */
+int rlk_sqlite_check_place(struct rlk_sqlite *c, rowlock_error *err);
+/* The slot is ours; and 08006 when the database or the lock table is not at its
+ * path any more: asked if it was not lately. */
 int rlk_sqlite_still_in_place(struct rlk_sqlite *c, rowlock_error *err);
 /* A read must see the block's own writes: does the log again if a wait undid
  * it. */
@@ -411,9 +413,8 @@ int rlk_sqlite_authorize(void *arg, int action, const char *a, const char *b,
 /* ---- commits and the disk: durable.c ---- */
 
 struct rlk_sqlite_wal {
-    int frames;         /* in it, after this session's last commit */
-    bool relaxed;       /* commits do not wait for the disk */
-    uint64_t unflushed; /* the ticket of the last that did not; 0: none */
+    int frames; /* in it, after this session's last commit; 0: it wrote none */
+    bool relaxed; /* commits do not wait for the disk */
 };
 
 void rlk_sqlite_watch_wal(struct rlk_sqlite *c);
@@ -424,8 +425,8 @@ int rlk_sqlite_await_disk(struct rlk_sqlite *c, uint64_t ticket,
 int rlk_sqlite_durable(struct rlk_conn *conn, rowlock_error *err);
 /* After a commit, under the slot: empties the WAL when it is time. */
 void rlk_sqlite_tend_wal(struct rlk_sqlite *c);
-/* Poisons the database if this error of SQLite may have lost a commit. */
-void rlk_sqlite_poison_after(struct rlk_sqlite *c, int rc);
+/* Poisons the database if this error of COMMIT may have lost a commit. */
+void rlk_sqlite_poison_after_commit(struct rlk_sqlite *c, int rc);
 /* Before the connection closes. */
 void rlk_sqlite_leave_wal(struct rlk_sqlite *c);
 

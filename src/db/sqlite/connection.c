@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "repaired.h"
+
 static atomic_uint forks; /* how many forks away from the first process */
 
 static void
@@ -42,6 +44,11 @@ check_file(const char *path, rowlock_error *err)
                  "a database in memory cannot be shared between processes");
         rlk_hint(err, "Give the path of a file.");
         return ROWLOCK_UNSUPPORTED;
+    }
+    if (rlk_repair_is_pending(path)) {
+        rlk_fail(err, ROWLOCK_IO, "a repair of \"%s\" was cut short", path);
+        rlk_hint(err, "rowlock doctor --repair %s ends it.", path);
+        return ROWLOCK_IO;
     }
     if (stat(path, &st)) {
         rlk_fail_errno(err, ROWLOCK_IO, "cannot open database \"%s\"", path);
@@ -100,6 +107,8 @@ open_file(struct rlk_sqlite *c, const char *path, rowlock_error *err)
                         NULL);
     if (!c->db)
         return rlk_out_of_memory(err);
+    /* Who closes before all is known to be well leaves the WAL: durable.c. */
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (rc)
         return rlk_sqlite_fail(c, "cannot open the database", err);
     if (sqlite3_db_readonly(c->db, "main") == 1)
@@ -176,8 +185,8 @@ keep_as_it_is(struct rlk_sqlite *c, const char *path, rowlock_error *err)
     rlk_buf_format(&wal, "%s-wal", path);
     if (wal.failed)
         return rlk_out_of_memory(err);
-    if (stat(wal.ptr, &st) == 0)
-        sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (stat(wal.ptr, &st))
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     if (sqlite3_exec(c->db, "PRAGMA query_only=ON", NULL, NULL, NULL))
         return rlk_sqlite_fail(c, "cannot set the database up", err);
     return 0;
@@ -234,7 +243,9 @@ open_all(struct rlk_sqlite *c, const struct rlk_open *o, rowlock_error *err)
     RLK_TRY(open_file(c, o->target, err));
     RLK_TRY(set_up(c, err));
     RLK_TRY(check_journal(c, o->target, err));
-    return open_locks(c, o, err);
+    RLK_TRY(open_locks(c, o, err));
+    return rlk_sqlite_check_place(c,
+                                  err); /* doctor --repair may have been on */
 }
 
 static void

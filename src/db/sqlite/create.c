@@ -216,6 +216,23 @@ create(const struct creation *c)
     return rc;
 }
 
+static bool
+has_log(const char *path)
+{
+    char *log RLK_AUTOFREE = rlk_calloc(1, strlen(path) + sizeof "-wal");
+    if (log)
+        sprintf(log, "%s-wal", path);
+    return !log || access(log, F_OK) == 0;
+}
+
+/* Else closing could write what another process has left in its log. */
+static void
+leave_log(const struct creation *c)
+{
+    sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+                      (int)has_log(c->path), NULL);
+}
+
 int
 rlk_sqlite_create(const char *path, const struct rlk_new_table *t,
                   rowlock_error *err)
@@ -228,6 +245,7 @@ rlk_sqlite_create(const char *path, const struct rlk_new_table *t,
     if (!c.db)
         return rlk_out_of_memory(err);
     sqlite3_busy_timeout(c.db, BUSY_MS);
+    leave_log(&c);
     rc = rc ? fail(&c, "open") : create(&c);
     sqlite3_close(c.db);
     return rc;
@@ -258,22 +276,11 @@ copy_sql(const struct creation *c, char **ret)
     return *ret ? 0 : rlk_out_of_memory(c->err);
 }
 
-static bool
-has_log(const char *path)
-{
-    char *log RLK_AUTOFREE = rlk_calloc(1, strlen(path) + sizeof "-wal");
-    if (log)
-        sprintf(log, "%s-wal", path);
-    return !log || access(log, F_OK) == 0;
-}
-
 static int
 look_at_file(const struct creation *c, char **ret)
 {
     bool there, empty;
-    /* Else closing could write what another process has left in its log. */
-    sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
-                      (int)has_log(c->path), NULL);
+    leave_log(c);
     RLK_TRY(has_table(c, &there));
     if (there)
         return 0;

@@ -33,9 +33,11 @@ int rlk_doctor_duplicates(const struct rlk_doctor *doctor,
  * cannot carry it, 58030. */
 int rlk_doctor_switch_to_wal(const char *path, int *ret_switched,
                              rowlock_error *err);
-/* After a failed flush (*ret_repaired: there was one): saves what can be read
- * into a new file, in place of the old one. Errors: 55P03 while other programs
- * use it, 58030, and then the old one is as it was. */
+/* After a failed flush, or a repair that was cut short (*ret_repaired: it was
+ * so): saves what can be read into a new file, in place of the old one. Errors:
+ * 55P03 while other programs use it, 58030; nothing is lost then, and the next
+ * repair goes on. path need not be there: the old file is moved away before the
+ * copy takes its place (repaired.h). */
 int rlk_doctor_repair(const char *path, int *ret_repaired, rowlock_error *err);
 /* The version of the SQLite that is linked. */
 const char *rlk_doctor_sqlite_version(void);

@@ -102,10 +102,8 @@ rlk_sqlite_await_disk(struct rlk_sqlite *c, uint64_t ticket, rowlock_error *err)
 {
     if (!ticket)
         return 0;
-    if (c->wal.relaxed) {
-        c->wal.unflushed = ticket;
+    if (c->wal.relaxed)
         return 0;
-    }
     if (rowlock_locks_make_durable(c->locks, ticket, flush, c, err))
         return durability_unknown(err);
     return 0;
@@ -134,25 +132,30 @@ had_no_room(sqlite3_file *file)
     return sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EFBIG;
 }
 
-void
-rlk_sqlite_poison_after(struct rlk_sqlite *c, int rc)
+static void
+poison_after(struct rlk_sqlite *c, int rc, sqlite3_file *written)
 {
-    sqlite3_file *file = NULL;
     bool flush = rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC;
-    sqlite3_file_control(c->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    if (flush || (rc == SQLITE_IOERR_WRITE && !had_no_room(wal_of(c)) &&
-                  !had_no_room(file)))
+    if (flush || (rc == SQLITE_IOERR_WRITE && !had_no_room(written)))
         rowlock_locks_poison(c->locks);
+}
+
+void
+rlk_sqlite_poison_after_commit(struct rlk_sqlite *c, int rc)
+{
+    poison_after(c, rc, wal_of(c));
 }
 
 static int
 checkpoint(struct rlk_sqlite *c, int mode)
 {
+    sqlite3_file *file = NULL;
     int64_t usual = c->busy.limit_ms;
     c->busy.limit_ms = 0;
     int rc = sqlite3_wal_checkpoint_v2(c->db, "main", mode, NULL, NULL);
     c->busy.limit_ms = usual;
-    rlk_sqlite_poison_after(c, rc);
+    sqlite3_file_control(c->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    poison_after(c, rc, file);
     return rc;
 }
 
@@ -193,14 +196,17 @@ rlk_sqlite_tend_wal(struct rlk_sqlite *c)
         restart(c);
 }
 
+/* The last connection of all checkpoints as it closes, and SQLite would keep it
+ * to itself if that failed, as it would of others' commits that nobody flushed:
+ * of the killed, of relaxed sessions, of strangers. So they are flushed here
+ * first; a session that cannot say that all is well leaves the WAL as it is. */
 void
 rlk_sqlite_leave_wal(struct rlk_sqlite *c)
 {
-    if (!c->locks)
+    if (!c->locks || rowlock_locks_poisoned(c->locks, NULL))
         return;
-    if (c->wal.unflushed &&
-        rowlock_locks_make_durable(c->locks, c->wal.unflushed, flush, c, NULL))
-        c->wal.unflushed = 0; /* relaxed: nobody was told that it is */
-    if (rowlock_locks_poisoned(c->locks, NULL))
-        sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (!wal_of(c) ||
+        !rowlock_locks_make_durable(c->locks, rowlock_locks_ticket(c->locks),
+                                    flush, c, NULL))
+        sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 }

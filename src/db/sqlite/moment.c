@@ -57,7 +57,7 @@ rlk_sqlite_note_own_commit(struct rlk_sqlite *c)
 {
     struct rlk_sqlite_moment *at = &c->catalogue.checked_at;
     const struct rlk_sqlite_moment now = rlk_sqlite_moment(c);
-    bool ours = rlk_sqlite_same_moment(at, &c->tx.begun_at) &&
+    bool ours = c->wal.frames && rlk_sqlite_same_moment(at, &c->tx.begun_at) &&
                 now.words[I_CHANGE] == at->words[I_CHANGE] + 1 &&
                 now.words[COPY_WORDS + I_CHANGE] == now.words[I_CHANGE];
     *at = ours ? now : (struct rlk_sqlite_moment){0};

@@ -65,6 +65,17 @@ behind(const struct index *x, int reader)
     return mark < x->frames ? x->frames - mark : 0;
 }
 
+/* Of readers that hold neighbouring bytes one process has one line. */
+static uint32_t
+farthest_behind(const struct index *x, int64_t first, int64_t last)
+{
+    uint32_t most = 0;
+    for (int reader = 0; reader < READERS; reader++)
+        if (reader >= first && reader <= last && behind(x, reader) > most)
+            most = behind(x, reader);
+    return most;
+}
+
 static int
 by_age(const void *a, const void *b)
 {
@@ -89,16 +100,15 @@ read_locks(FILE *locks, const struct index *x, ino_t inode,
 {
     char line[256];
     for (int n = 0; n < MOST_LOCKS && fgets(line, sizeof line, locks); n++) {
-        int64_t pid, from;
+        int64_t pid, from, to;
         uint64_t node;
         if (sscanf(line,
                    "%*d: POSIX %*s READ %" SCNd64 " %*x:%*x:%" SCNu64
-                   " %" SCNd64,
-                   &pid, &node, &from) != 3)
+                   " %" SCNd64 " %" SCNd64,
+                   &pid, &node, &from, &to) != 4 ||
+            node != inode)
             continue;
-        int64_t reader = from - LOCK_BYTE;
-        if (node == inode && reader >= 0 && reader < READERS)
-            note(pins, pid, behind(x, (int)reader));
+        note(pins, pid, farthest_behind(x, from - LOCK_BYTE, to - LOCK_BYTE));
     }
 }
 

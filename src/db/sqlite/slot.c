@@ -65,8 +65,8 @@ no_turn(int rc, rowlock_error *err)
 
 /* A file that was moved, deleted or replaced is still written to: by nobody
  * but us. */
-static int
-check_place(struct rlk_sqlite *c, rowlock_error *err)
+int
+rlk_sqlite_check_place(struct rlk_sqlite *c, rowlock_error *err)
 {
     const char *path = sqlite3_db_filename(c->db, "main");
     int moved = 0;
@@ -85,7 +85,7 @@ static int
 check_files(struct rlk_sqlite *c, rowlock_error *err)
 {
     RLK_TRY(rowlock_locks_check(c->locks, err));
-    RLK_TRY(check_place(c, err));
+    RLK_TRY(rlk_sqlite_check_place(c, err));
     c->tx.in_place_ms = rlk_sqlite_now_ms();
     return 0;
 }
@@ -93,7 +93,8 @@ check_files(struct rlk_sqlite *c, rowlock_error *err)
 int
 rlk_sqlite_still_in_place(struct rlk_sqlite *c, rowlock_error *err)
 {
-    if (rlk_sqlite_now_ms() - c->tx.in_place_ms < IN_PLACE_MS)
+    bool ours = rowlock_locks_held(c->locks, &slot) == ROWLOCK_UPDATE;
+    if (ours && rlk_sqlite_now_ms() - c->tx.in_place_ms < IN_PLACE_MS)
         return 0;
     return check_files(c, err);
 }

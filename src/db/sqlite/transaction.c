@@ -158,9 +158,10 @@ commit_writes(struct rlk_sqlite *c, uint64_t *ret_ticket, rowlock_error *err)
     if (!c->tx.writing)
         return 0;
     RLK_TRY(rlk_sqlite_still_in_place(c, err));
+    c->wal.frames = 0;
     int rc = rlk_sqlite_run(c, RLK_OP_COMMIT, 0, err);
     if (rc)
-        rlk_sqlite_poison_after(c, c->failed);
+        rlk_sqlite_poison_after_commit(c, c->failed);
     RLK_TRY(rc);
     c->tx.writing = false;
     c->commits++;
