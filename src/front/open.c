@@ -76,7 +76,11 @@ is_nearly_server(const char *url)
         if (strncasecmp(url, servers[i].name, len) == 0 && url[len] == ':')
             return true;
     }
-    return strstr(url, "password=") != NULL;
+    const char *password = strstr(url, "password");
+    if (password && password[8 + strspn(password + 8, " ")] == '=')
+        return true;
+    const char *colon = strchr(url, ':');
+    return colon && strchr(colon, '@');
 }
 
 static int

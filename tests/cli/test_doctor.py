@@ -62,6 +62,7 @@ class Doctor(CliTest):
     def test_who_keeps_the_wal_from_being_emptied_is_named(self):
         path = self.database("CREATE TABLE big (id INTEGER PRIMARY KEY, x)")
         reader, writer = sqlite3.connect(path), sqlite3.connect(path)
+        late = sqlite3.connect(path)  # of the same process, at another place of the WAL
         writer.execute("INSERT INTO big VALUES (1, zeroblob(400000))")
         writer.commit()
         reader.execute("BEGIN")
@@ -70,16 +71,20 @@ class Doctor(CliTest):
             self.assertNotIn("keeps the WAL", self.run_rowlock("locks", path).stderr)
             writer.execute("UPDATE big SET x = zeroblob(400000 + random() % 1000)")
             writer.commit()
+            late.execute("SELECT count(*) FROM big").fetchall()
             if os.path.getsize(f"{path}-wal") > 2200 * 4120:
                 break
+        late.execute("BEGIN")
+        late.execute("SELECT count(*) FROM big").fetchall()
         said = f"pid {os.getpid()} (python3) keeps the WAL"
         self.assertIn("warn", self.line(self.examine(path), said))
         self.assertIn(said, self.run_rowlock("locks", path).stderr)
         reader.rollback()
+        late.rollback()
         self.assertNotIn("keeps the WAL", self.examine(path))
         self.assertNotIn("keeps the WAL", self.run_rowlock("locks", path).stderr)
-        reader.close()
-        writer.close()
+        for db in (reader, writer, late):
+            db.close()
 
     def test_fix_names_who_is_in_the_way(self):
         path = self.database(GOOD, journal_mode="delete")
