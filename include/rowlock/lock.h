@@ -88,10 +88,17 @@ typedef struct rowlock_locks_options {
     void *on_wait_arg;
     int alone; /**< 1: answer 55P03 unless nobody else has the table open; who
                   comes later waits until this session is closed */
+    /** For languages whose own signal handlers cannot run in C's: asked before
+     * a call sleeps, after a signal handler ran in its thread, and every 50 ms.
+     * Non-zero ends the wait, as rowlock_locks_cancel() does. May be NULL; must
+     * not use the session. */
+    int (*interrupted)(void *arg);
+    void *interrupted_arg;
 } rowlock_locks_options;
-#define ROWLOCK_LOCKS_OPTIONS_INIT                                  \
-    {                                                               \
-        sizeof(rowlock_locks_options), NULL, 0, 0, 0, NULL, NULL, 0 \
+#define ROWLOCK_LOCKS_OPTIONS_INIT                                         \
+    {                                                                      \
+        sizeof(rowlock_locks_options), NULL, 0, 0, 0, NULL, NULL, 0, NULL, \
+            NULL                                                           \
     }
 
 /** Open the lock table of the database at path (the table is path + "-rowlock",

@@ -108,6 +108,8 @@ copy_options(rowlock_locks *s, const rowlock_locks_options *o,
         memcpy(&s->options, o, o->size);
     if (s->options.notice_ms <= 0)
         s->options.notice_ms = 1000;
+    s->stop.interrupted = s->options.interrupted;
+    s->stop.arg = s->options.interrupted_arg;
     return 0;
 }
 
@@ -191,7 +193,7 @@ rowlock_locks_cancel(rowlock_locks *s)
 {
     if (!s || rlk_attachment_is_forked(s->attachment))
         return;
-    __atomic_store_n(&s->cancelled, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->stop.cancelled, 1, __ATOMIC_RELEASE);
     rlk_wake(&s->table.owners[s->self.slot].wake);
 }
 
@@ -377,13 +379,13 @@ rowlock_locks_take(rowlock_locks *s, const rowlock_name *name,
     if (mark == 0 && s->writer == 0)
         RLK_TRY(check_now_and_then(s, err));
     struct rlk_asking asking = {.name = name, .mode = mode, .wait_ms = wait_ms};
-    asking.patience = (struct rlk_patience){deadline(wait_ms), &s->cancelled};
+    asking.patience = (struct rlk_patience){deadline(wait_ms), &s->stop};
     int rc = take_with_table(s, &asking, err);
     if (rc && s->log.n > mark)
         release(s, mark, 0,
                 &(struct rlk_patience){deadline(ROWLOCK_NOWAIT), NULL});
     if (rc == ROWLOCK_CANCELLED)
-        __atomic_store_n(&s->cancelled, 0, __ATOMIC_RELEASE);
+        __atomic_store_n(&s->stop.cancelled, 0, __ATOMIC_RELEASE);
     return rc;
 }
 

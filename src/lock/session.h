@@ -19,7 +19,7 @@ struct rowlock_locks {
     char table_held[64];       /* the last table that a record lock implied, if
                                   its name fits and nothing was given back
                                   since; "": none */
-    uint32_t cancelled;        /* atomic */
+    struct rlk_stop stop;      /* what ends its waits */
     int64_t checked_ms;        /* when the file was last looked at */
     /* When the latch was stuck as a wait ended: the lock that was waited for,
      * maybe granted since, and to what it goes back; or 0. */

@@ -293,6 +293,58 @@ test_cancel__from_a_signal_handler_ends_the_wait(void **state)
     end(&a);
 }
 
+static volatile sig_atomic_t signalled;
+
+static void
+note_signal(int signal)
+{
+    (void)signal;
+    signalled = 1;
+}
+
+static int
+is_signalled(void *arg)
+{
+    ++*(int *)arg;
+    return signalled;
+}
+
+static void
+wait_and_be_interrupted(void *arg)
+{
+    (void)arg;
+    int asked = 0;
+    rowlock_locks *s;
+    rowlock_locks_options o = ROWLOCK_LOCKS_OPTIONS_INIT;
+    o.interrupted = is_signalled;
+    o.interrupted_arg = &asked;
+    check(rowlock_locks_open(database, &o, &s, NULL) == 0);
+    signal(SIGINT, note_signal);
+    check(take(s, 2, 0) == 0 && asked == 0); /* nothing to wait for */
+    parent_tell("waiting");
+    check(take(s, 1, 0) == ROWLOCK_CANCELLED && asked > 0);
+    check(held(s, 1) == ROWLOCK_READ && held(s, 2) == ROWLOCK_UPDATE);
+    signalled = 0;
+    check(take(s, 3, 0) == 0); /* the session stays usable */
+    parent_tell("interrupted");
+    rowlock_locks_close(s);
+}
+
+static void
+test_interrupted__ends_the_wait_when_it_says_so(void **state)
+{
+    (void)state;
+    struct child a, b;
+    start_holder(&a);
+    child_start(&b, wait_and_be_interrupted, NULL);
+    child_expect(&b, "waiting");
+    child_wait_asleep(&b);
+    kill(b.pid, SIGINT);
+    child_expect(&b, "interrupted");
+    child_end(&b);
+    end(&a);
+}
+
 /* ---- deadlock ---- */
 
 enum { RING = 8 };
@@ -519,6 +571,7 @@ main(void)
         TEST(test_savepoint__gives_back_or_lowers_what_came_since),
         TEST(test_drop__frees_one_lock_and_the_writer_follows_no_savepoint),
         TEST(test_cancel__from_a_signal_handler_ends_the_wait),
+        TEST(test_interrupted__ends_the_wait_when_it_says_so),
         TEST(test_deadlock__of_two_three_and_eight_has_one_victim),
         TEST(test_deadlock__the_last_eight_are_remembered_the_newest_first),
         TEST(test_queue__sixteen_waiters_are_granted_in_order_of_arrival),

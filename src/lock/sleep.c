@@ -14,13 +14,19 @@ rlk_patience_ms(int64_t ms)
     return (struct rlk_patience){rlk_clock_ns() + ms * RLK_MS, NULL};
 }
 
+static bool
+is_stopped(const struct rlk_stop *stop)
+{
+    return stop && (__atomic_load_n(&stop->cancelled, __ATOMIC_ACQUIRE) ||
+                    (stop->interrupted && stop->interrupted(stop->arg)));
+}
+
 enum rlk_slept
 rlk_sleep(uint32_t *word, uint32_t expected, int64_t slice_ns,
           const struct rlk_patience *patience)
 {
     int64_t limit = slice_ns;
-    if (patience->cancelled &&
-        __atomic_load_n(patience->cancelled, __ATOMIC_ACQUIRE))
+    if (is_stopped(patience->stop))
         return RLK_CANCELLED;
     if (patience->deadline_ns != RLK_NO_DEADLINE) {
         int64_t left = patience->deadline_ns - rlk_clock_ns();

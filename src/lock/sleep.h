@@ -9,10 +9,17 @@
 #define RLK_NO_DEADLINE INT64_MAX
 #define RLK_MS          INT64_C(1000000) /* in nanoseconds */
 
+/* What ends a sleep early. */
+struct rlk_stop {
+    uint32_t cancelled;            /* atomic; non-zero: give up */
+    int (*interrupted)(void *arg); /* the same, asked; may be NULL */
+    void *arg;
+};
+
 /* Until when, and what ends it early. */
 struct rlk_patience {
-    int64_t deadline_ns;       /* of rlk_clock_ns() */
-    const uint32_t *cancelled; /* non-zero: give up; may be NULL */
+    int64_t deadline_ns;         /* of rlk_clock_ns() */
+    const struct rlk_stop *stop; /* may be NULL */
 };
 
 /* So many milliseconds from now, and nothing else. */
