@@ -4,7 +4,7 @@ BUILD = build
 ready = tools/install build test $(1) && \
 	{ test -f $(BUILD)/build.ninja || meson setup $(BUILD); }
 
-.PHONY: all test check demo fresh soak bench tsan fuzz install docs format clean help
+.PHONY: all test test-python check demo fresh soak bench tsan fuzz install docs format clean help
 
 all:
 	@$(call ready)
@@ -17,6 +17,11 @@ help:
 test:
 	@$(call ready,data server)
 	@tools/test $(BUILD)
+
+#: make test-python   build the Python package, run its tests
+test-python:
+	@$(call ready,python)
+	@tools/test-python $(BUILD)
 
 #: make check    the same under sanitizers, and the checks of form
 check:

@@ -90,8 +90,9 @@ typedef struct rowlock_locks_options {
                   comes later waits until this session is closed */
     /** For languages whose own signal handlers cannot run in C's: asked before
      * a call sleeps, after a signal handler ran in its thread, and every 50 ms.
-     * Non-zero ends the wait, as rowlock_locks_cancel() does. May be NULL; must
-     * not use the session. */
+     * Non-zero ends the wait, as rowlock_locks_cancel() does; it must then
+     * answer so until the call is back. May be NULL; must not use the session.
+     */
     int (*interrupted)(void *arg);
     void *interrupted_arg;
 } rowlock_locks_options;

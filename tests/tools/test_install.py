@@ -34,7 +34,8 @@ class Install(ToolTest):
         return self.log.read_text().splitlines() if self.log.exists() else []
 
     def test_nothing_is_said_when_nothing_is_missing(self):
-        done = self.install("build", "test", "data", "server", "check", "demo", "bench", "fresh")
+        done = self.install("build", "test", "python", "data", "server", "check", "demo", "bench",
+                            "fresh")
         self.assertEqual((done.returncode, done.stdout), (0, ""))
 
     def test_a_user_without_sudo_gets_the_one_line_to_type(self):
