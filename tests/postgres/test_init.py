@@ -147,7 +147,7 @@ class Init(ServerTest):
                     self.assertIn("hint:", done.stderr)
 
     def test_what_is_not_there_is_said(self):
-        for url, table, said in ((self.server.url, "nosuch", 'no table "nosuch"'),
+        for url, table, said in ((self.server.url, "nosuch", 'no such table: "nosuch"'),
                                  (self.server.url, "pg_views", '"pg_views" is a view'),
                                  (self.url("editor:${NOPE}"), "term", "no value for 'NOPE'"),
                                  (self.server.url.replace("/postgres?", "/nosuch?"), "term",

@@ -105,7 +105,7 @@ class Lock(ServerTest):
 
     def test_a_record_that_is_not_there_or_not_any_more_is_1(self):
         for words, said in ((("region", "1", "3"), 'no record "3" in "region"'),
-                            (("nosuch", "1"), 'no table "nosuch"'),
+                            (("nosuch", "1"), 'no such table: "nosuch"'),
                             (("region", "1x"), "cannot hold")):
             done = self.lock(*words, "--", "echo", "ran", status=1)
             self.assertIn(said, done.stderr)

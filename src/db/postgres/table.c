@@ -98,7 +98,7 @@ refuse_kind(struct reader *r, const char *name, char kind)
 static int
 not_found(struct reader *r, const char *name)
 {
-    rlk_fail(r->err, ROWLOCK_UNDEFINED, "no table \"%s\"", name);
+    rlk_fail(r->err, ROWLOCK_UNDEFINED, "no such table: \"%s\"", name);
     rlk_hint(r->err, "Tables are looked for along the search_path; "
                      "schema.table names one elsewhere.");
     rlk_context(r->err, "%s", r->c->where);
