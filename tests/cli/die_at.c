@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Runs a program that dies, as by kill -9, right before its n-th system call
- * that changes a file or a file's locks:
+ * that changes a file or a file's locks, or sends something to a server:
  *
  *     die_at N PROGRAM ARGUMENT ...
  *
@@ -19,11 +19,12 @@
 enum { KILLED = 128 + SIGKILL, OUR_FAULT = 125 };
 
 static bool
-changes_a_file(unsigned long long number)
+changes_something(unsigned long long number)
 {
-    static const long calls[] = {
-        SYS_write, SYS_pwrite64, SYS_fsync,  SYS_fdatasync, SYS_ftruncate,
-        SYS_fcntl, SYS_unlinkat, SYS_linkat, SYS_renameat2, SYS_fallocate};
+    static const long calls[] = {SYS_write,     SYS_pwrite64,  SYS_fsync,
+                                 SYS_fdatasync, SYS_ftruncate, SYS_fcntl,
+                                 SYS_unlinkat,  SYS_linkat,    SYS_renameat2,
+                                 SYS_fallocate, SYS_sendto};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
         if (number == (unsigned long long)calls[i])
             return true;
@@ -41,7 +42,7 @@ is_due(pid_t thread)
     struct __ptrace_syscall_info info;
     return ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info) > 0 &&
            info.op == PTRACE_SYSCALL_INFO_ENTRY &&
-           changes_a_file(info.entry.nr);
+           changes_something(info.entry.nr);
 }
 
 static void

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -20,9 +19,17 @@ import time
 import unittest
 from pathlib import Path
 
-LIMIT = 60
+from engines import DB, ENGINE, LIMIT, SERVER, sqlites_own  # noqa: F401: for the tests
+
 NOBODY = 65534
 PROGRAM = os.environ.get("ROWLOCK", "rowlock")
+
+
+
+def named(table, key):
+    """How one who waits calls a record; a server does not tell which it is."""
+    return table if SERVER else f"{table}/{key}"
+
 
 # `nohup make test` ignores it, which programs inherit; what is caught they do not.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -106,6 +113,7 @@ class CliTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="rowlock-test-")
         self.addCleanup(folder.cleanup)
         self.top = Path(folder.name)
+        ENGINE.begin()
 
     def write(self, name, text):
         path = self.top / name
@@ -114,22 +122,33 @@ class CliTest(unittest.TestCase):
         return path
 
     def database(self, sql, name="app.db", journal_mode="wal"):
-        """A new database, made by sql."""
-        path = self.top / name
-        db = sqlite3.connect(path)
-        db.execute(f"PRAGMA journal_mode = {journal_mode}")
-        db.executescript(sql)
-        db.close()
-        return path
+        """A new database, made by sql; or more in one that is there."""
+        return ENGINE.make(self.top, name, sql, journal_mode)
 
-    def query(self, path, sql, *values):
+    def remove(self, url):
+        """The database of that address, and what is beside it."""
+        ENGINE.remove(self.top, url)
+
+    def there_is(self, url):
+        """Whether anything is in that database, or it is there at all."""
+        return ENGINE.there_is(self.top, url)
+
+    def tables(self, url):
+        """The names of all that are there."""
+        return ENGINE.tables(self.top, url)
+
+    def query(self, url, sql, *values):
         """What a program that knows no record locks sees, or does."""
-        db = sqlite3.connect(path, timeout=LIMIT)
-        try:
-            with db:
-                return db.execute(sql, values).fetchall()
-        finally:
-            db.close()
+        return ENGINE.query(self.top, url, sql, values)
+
+    def check_sound(self, url):
+        """The database's file is sound, where it has one."""
+        if not SERVER:
+            self.assertEqual(self.query(url, "PRAGMA integrity_check"), [("ok",)])
+
+    def check_free(self, url):
+        """Nobody holds, or waits for, a lock of a record."""
+        self.assertEqual(self.run_rowlock("locks", url, "--json").stdout, "[]\n")
 
     def run_rowlock(self, *words, status=0, **options):
         """Run to the end; the exit status must be the one given, if one is."""
@@ -167,8 +186,21 @@ class CliTest(unittest.TestCase):
         self.wait_until(is_there, f"a lock with {members}; out: {program.out!r}, "
                                   f"err: {program.err!r}")
 
-    def wait_until_it_waits(self, program, database="app.db"):
-        self.wait_for_lock(program, database, state="waiting")
+    def wait_until_it_waits(self, program, database=ENGINE.url("app.db")):
+        if SERVER:
+            self.wait_until(lambda: ENGINE.is_waited_for(database), "one who waits; out: "
+                            f"{program.out!r}, err: {program.err!r}")
+        else:
+            self.wait_for_lock(program, database, state="waiting")
+
+    def wait_until_left(self, url=DB):
+        """Until a server has seen that runs have died, which ends what they hold."""
+        if SERVER:
+            self.wait_until(lambda: ENGINE.is_left(url), "the sessions of the dead to end")
+
+    def known_by(self, program, url=DB, name="rowlock lock"):
+        """The number of the program, alone of its name there, as others tell it."""
+        return ENGINE.session(url, name) if SERVER else program.pid
 
     def unprivileged(self):
         """Options for run_rowlock() and start_rowlock() so that it does not run

@@ -7,7 +7,48 @@ import sys
 import unittest
 import urllib.request
 
-from harness import CliTest, Program, send
+from harness import CliTest, Program, send, sqlites_own
+
+
+OF_BOTH = os.environ.get("OF_BOTH", "").split()
+LEAST = 200  # tests that run on each engine
+
+
+class Engines(unittest.TestCase):
+    """The tests that run on each engine, but for those that are SQLite's own."""
+
+    def all_of(self, suite):
+        for test in suite:
+            if isinstance(test, unittest.TestSuite):
+                yield from self.all_of(test)
+            else:
+                yield test
+
+    def is_of_both(self, test):
+        method = getattr(test, test.id().rsplit(".", 1)[1])
+        return not hasattr(test, "sqlites_own") and not hasattr(method, "sqlites_own")
+
+    def test_each_file_has_some_and_all_have_many(self):
+        counts = {}
+        for name in OF_BOTH:
+            suite = unittest.defaultTestLoader.loadTestsFromName(f"test_{name}")
+            counts[name] = sum(map(self.is_of_both, self.all_of(suite)))
+        print("of both:", counts, sum(counts.values()))
+        self.assertGreater(min(counts.values()), 4)
+        self.assertGreater(sum(counts.values()), LEAST)
+
+    def test_one_that_is_marked_does_not_count(self):
+        class Two(unittest.TestCase):
+            @sqlites_own("file")
+            def test_one(self):
+                pass
+
+            def test_other(self):
+                pass
+
+        found = {test.id().rsplit(".", 1)[1]: self.is_of_both(test) for test in
+                 unittest.defaultTestLoader.loadTestsFromTestCase(Two)}
+        self.assertEqual(found, {"test_one": False, "test_other": True})
 
 
 class Harness(CliTest):

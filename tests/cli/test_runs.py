@@ -8,18 +8,19 @@ import threading
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from harness import LIMIT, environment, json_lines, send
-from test_sync import SyncTest
+from harness import (DB, LIMIT, SERVER, environment, json_lines, named, send,
+                     sqlites_own)
+from test_sync import EXISTING, SyncTest
 
 COUNTS = ("records", "created", "updated", "unchanged", "conflicts", "deferred", "rejected")
 
 
 class RunsTest(SyncTest):
-    def runs(self, *options, database="t.db"):
+    def runs(self, *options, database=DB):
         return json.loads(self.run_rowlock("runs", database, "--json", *options).stdout)
 
-    def stored(self, columns="status", database="t.db"):
-        return self.query(self.top / database, f"SELECT {columns} FROM rowlock_runs ORDER BY id")
+    def stored(self, columns="status", database=DB):
+        return self.query(database, f"SELECT {columns} FROM rowlock_runs ORDER BY id")
 
     def held_sync(self, *options):
         """A sync that waits for a record, and who holds that."""
@@ -27,11 +28,11 @@ class RunsTest(SyncTest):
         self.sync(definition)
         self.write("t.json", '[{"code": "a", "name": "new"}]')
         definition.write_text(definition.read_text() + "locks: {wait: 1m}\n")
-        holder = self.start_rowlock("lock", "t.db", "t", "1", "--", "sh", "-c",
+        holder = self.start_rowlock("lock", DB, "t", "1", "--", "sh", "-c",
                                     "echo held; read line")
         holder.wait_for_out("held")
         sync = self.start_rowlock("sync", definition, *options)
-        sync.wait_for_err("waiting for t/1")
+        sync.wait_for_err(f"waiting for {named('t', 1)}")
         return definition, sync, holder
 
 
@@ -53,6 +54,7 @@ class History(RunsTest):
         self.assertLessEqual(ended, datetime.now(timezone.utc))
         self.assertAlmostEqual(run["seconds"], (ended - started) / timedelta(seconds=1), 2)
 
+    @sqlites_own("times")
     def test_times_are_stored_as_django_stores_them(self):
         self.sync(self.small("[]"))
         for text in self.stored("started, ended")[0]:
@@ -128,6 +130,7 @@ class History(RunsTest):
         definition, sync, holder = self.held_sync()
         sync.signal(signal.SIGKILL)
         sync.end()
+        self.wait_until_left()
         self.assertEqual(self.stored()[1], ("running",))
         run = self.runs()[0]
         self.assertEqual((run["status"], run["ended"], run["seconds"], run["exit_status"]),
@@ -144,9 +147,9 @@ class History(RunsTest):
         self.assertEqual(self.stored(), [("done",), ("running",)])
 
     def test_definitions_that_run_for_the_first_time_at_once_share_one_table(self):
-        self.database("".join(f"CREATE TABLE t{i} (id INTEGER PRIMARY KEY, code UNIQUE, name);"
-                              for i in range(6)), "t.db")
-        text = self.small('[{"code": "a"}]', target="{database: t.db, table: t}").read_text()
+        self.database("".join(f"CREATE TABLE t{i} (id INTEGER PRIMARY KEY, code TEXT UNIQUE, "
+                              "name TEXT);" for i in range(6)), "t.db")
+        text = self.small('[{"code": "a"}]', target=EXISTING).read_text()
         for i in range(6):
             self.write(f"{i}.yaml", text.replace("sync: t\n", f"sync: s{i}\n")
                        .replace("table: t}", f"table: t{i}}}"))
@@ -158,23 +161,23 @@ class History(RunsTest):
 
     def test_a_dry_run_leaves_nothing(self):
         definition = self.small('[{"code": "a"}]')
-        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code, name)", "t.db")
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT, name TEXT)", "t.db")
         self.sync(definition, "--dry-run", status=3)
-        self.assertEqual(self.query(self.top / "t.db", "SELECT name FROM sqlite_schema"), [("t",)])
+        self.assertEqual(self.tables(DB), ["t"])
         self.sync(definition)
         self.sync(definition, "--dry-run")
         self.assertEqual(self.stored(), [("done",)])
 
     def test_a_database_that_may_be_the_wrong_one_gets_no_history(self):
-        definition = self.small("[]", target="{database: t.db, table: tt}")
-        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code, name)", "t.db")
+        definition = self.small("[]", target=EXISTING.replace("table: t", "table: tt"))
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT, name TEXT)", "t.db")
         self.sync(definition, status=2)
-        self.assertEqual(self.query(self.top / "t.db", "SELECT name FROM sqlite_schema"), [("t",)])
+        self.assertEqual(self.tables(DB), ["t"])
 
     def test_a_table_that_fits_no_longer_is_in_the_history(self):
         definition = self.small("[]")
         self.sync(definition)
-        self.query(self.top / "t.db", "ALTER TABLE t RENAME COLUMN name TO title")
+        self.query(DB, "ALTER TABLE t RENAME COLUMN name TO title")
         self.sync(definition, status=2)
         self.assertEqual(self.stored("status, exit_status"), [("done", 0), ("failed", 2)])
         self.assertIn('has no column "name"', self.runs()[0]["error"])
@@ -182,27 +185,28 @@ class History(RunsTest):
     def test_the_newest_thousand_of_each_definition_are_kept(self):
         definition = self.small("[]")
         self.sync(definition)
-        self.query(self.top / "t.db",
+        self.query(DB,
                    "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 2010)"
                    " INSERT INTO rowlock_runs (id, sync, status)"
                    " SELECT i, CASE i % 2 WHEN 1 THEN 't' ELSE 'other' END, 'done' FROM n")
         self.sync(definition)
-        self.assertEqual(self.query(self.top / "t.db",
+        self.assertEqual(self.query(DB,
                                     "SELECT sync, count(*), min(id), max(id) FROM rowlock_runs"
                                     " GROUP BY sync ORDER BY sync"),
                          [("other", 1005, 2, 2010), ("t", 1000, 13, 2011)])
 
     def test_a_table_of_that_name_that_is_no_history_fails_no_run(self):
         definition = self.small('[{"code": "a"}]')
-        for sql in ("CREATE TABLE rowlock_runs (id INTEGER PRIMARY KEY, mine)",
+        for sql in ("CREATE TABLE rowlock_runs (id INTEGER PRIMARY KEY, mine TEXT)",
                     "CREATE VIEW rowlock_runs AS SELECT 1"):
-            (self.top / "t.db").unlink(missing_ok=True)
+            self.remove(DB)
             self.database(sql, "t.db")
             done = self.sync(definition, "--json")
             self.assertEqual(json_lines(done.stdout)[-1]["created"], 1)
             self.assertIn("this run will not be in the history: ", done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1)
 
+    @sqlites_own("writer")
     def test_a_program_that_keeps_the_database_to_itself_fails_no_unchanged_run(self):
         definition = self.small('[{"code": "a"}]')
         self.sync(definition)
@@ -218,9 +222,9 @@ class Runs(RunsTest):
     def history(self, *rows):
         """A database with these runs: (id, started, ended, status, counts, error)."""
         self.sync(self.small("[]"))
-        self.query(self.top / "t.db", "DELETE FROM rowlock_runs")
+        self.query(DB, "DELETE FROM rowlock_runs")
         for number, started, ended, status, counts, error in rows:
-            self.query(self.top / "t.db",
+            self.query(DB,
                        "INSERT INTO rowlock_runs (id, sync, started, ended, status, pid, error, "
                        "created, updated, unchanged, conflicts, deferred, rejected) "
                        "VALUES (?, 'regions', ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)",
@@ -228,20 +232,23 @@ class Runs(RunsTest):
 
     def test_no_history_is_said(self):
         self.database("CREATE TABLE t (id INTEGER PRIMARY KEY)", "t.db")
-        done = self.run_rowlock("runs", "t.db")
+        done = self.run_rowlock("runs", DB)
         self.assertEqual(done.stdout, "")
         self.assertIn("no history: no sync has written to this database yet", done.stderr)
         self.assertEqual(self.runs(), [])
-        self.assertEqual(sorted(p.name for p in self.top.iterdir()), ["t.db"])
+        self.assertEqual(self.tables(DB), ["t"])
+        self.assertEqual([p.name for p in self.top.iterdir()], [] if SERVER else ["t.db"])
 
+    @sqlites_own("file")
     def test_a_database_in_another_journal_mode_is_looked_at_too(self):
         self.database("CREATE TABLE t (id INTEGER PRIMARY KEY)", "t.db", journal_mode="delete")
-        self.assertIn("no history", self.run_rowlock("runs", "t.db").stderr)
+        self.assertIn("no history", self.run_rowlock("runs", DB).stderr)
         self.assertEqual(self.runs(), [])
         self.sync(self.small("[]", target="{database: u.db, table: t, create_table: true}"))
         self.query(self.top / "u.db", "PRAGMA journal_mode = delete")
         self.assertEqual([run["status"] for run in self.runs(database="u.db")], ["done"])
 
+    @sqlites_own("file")
     def test_what_is_no_database_is_said(self):
         self.write("t.db", "This is no database. " * 200)
         for name in ("t.db", "nowhere.db"):
@@ -259,7 +266,7 @@ class Runs(RunsTest):
              "no," + 20 * " and no"),
             (12, "2026-07-01 00:30:00", "2026-07-01 01:00:00", "done",
              (1, 22, 1234567, 3, 4, 5), None))
-        done = self.run_rowlock("runs", "t.db", env=environment(TZ="Europe/Vienna"))
+        done = self.run_rowlock("runs", DB, env=environment(TZ="Europe/Vienna"))
         self.assertEqual(done.stderr, "")
         self.assertEqual(done.stdout, """\
 ID  SYNC     STARTED                TOOK  STATUS      CREATED  UPDATED  UNCHANGED  CONFLICTS  DEFERRED  REJECTED
@@ -285,17 +292,17 @@ run 8: no, and no and no and no and no and no and no and no and no and no and
         self.assertEqual([run["id"] for run in self.runs("--sync=regions", "--limit=2")], [30, 29])
         self.assertEqual([run["sync"] for run in self.runs("--sync=t")], ["t"])
         self.assertEqual(self.runs("--sync=x"), [])
-        self.assertIn('no run of "x"', self.run_rowlock("runs", "t.db", "--sync=x").stderr)
+        self.assertIn('no run of "x"', self.run_rowlock("runs", DB, "--sync=x").stderr)
 
     def test_a_limit_that_is_none_is_wrong_usage(self):
         self.history()
         for limit in ("", "-1", "x", "1.5", "9999999999"):
-            done = self.run_rowlock("runs", "t.db", f"--limit={limit}", status=2)
+            done = self.run_rowlock("runs", DB, f"--limit={limit}", status=2)
             self.assertIn("is no number of runs", done.stderr)
 
     def test_an_empty_history_is_said(self):
         self.history()
-        done = self.run_rowlock("runs", "t.db")
+        done = self.run_rowlock("runs", DB)
         self.assertEqual((done.stdout, done.stderr), ("", "rowlock: the history is empty\n"))
 
     def test_a_run_that_is_under_way_shows_and_is_not_waited_for(self):
@@ -307,23 +314,25 @@ run 8: no, and no and no and no and no and no and no and no and no and no and
         self.assertEqual(sync.end(), 0)
         self.assertEqual(self.runs()[0]["status"], "done")
 
+    @sqlites_own("lock table")
     def test_a_name_that_the_lock_table_shortens_is_known_by_its_beginning(self):
         long = "the import of all regions of all countries of the world, hourly\\t"
         definition, sync, _ = None, None, None
-        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code, name);"
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT, name TEXT);"
                       "INSERT INTO t VALUES (1, 'a', 'old')", "t.db")
-        holder = self.start_rowlock("lock", "t.db", "t", "1", "--", "sh", "-c",
+        holder = self.start_rowlock("lock", DB, "t", "1", "--", "sh", "-c",
                                     "echo held; read line")
         holder.wait_for_out("held")
         definition = self.small('[{"code": "a", "name": "new"}]')
         definition.write_text(definition.read_text().replace("sync: t\n", f'sync: "{long}"\n')
                               + "locks: {wait: 1m}\n")
         sync = self.start_rowlock("sync", definition)
-        sync.wait_for_err("waiting for t/1")
+        sync.wait_for_err(f"waiting for {named('t', 1)}")
         self.assertEqual([run["status"] for run in self.runs()], ["running"])
-        self.query(self.top / "t.db", "UPDATE rowlock_runs SET sync = 'the import of none'")
+        self.query(DB, "UPDATE rowlock_runs SET sync = 'the import of none'")
         self.assertEqual([run["status"] for run in self.runs()], ["broken off"])
 
+    @sqlites_own("file")
     def test_it_looks_at_a_database_that_others_use(self):
         self.held_sync()
         stranger = sqlite3.connect(self.top / "t.db", isolation_level=None)
@@ -331,6 +340,7 @@ run 8: no, and no and no and no and no and no and no and no and no and no and
         stranger.execute("BEGIN IMMEDIATE")
         self.assertEqual([run["status"] for run in self.runs()], ["running", "done"])
 
+    @sqlites_own("file")
     def test_a_copy_without_lock_table_runs_nothing_and_gets_none(self):
         self.held_sync()
         db = sqlite3.connect(self.top / "t.db")

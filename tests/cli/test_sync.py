@@ -7,14 +7,14 @@ import signal
 import unittest
 from pathlib import Path
 
-from harness import CliTest, json_lines, left, send
+from harness import DB, ENGINE, SERVER, CliTest, json_lines, left, named, send, sqlites_own
 
 ISO = Path("/usr/share/iso-codes/json/iso_3166-2.json")
 
 DEFINITION = """\
 sync: regions
 target:
-  database: sqlite:regions.db     # relative paths are relative to this file
+  database: DATABASE     # relative paths are relative to this file
   table: region
   create_table: true
 source:
@@ -31,8 +31,15 @@ fields:
 
 os.environ["no_proxy"] = "*"  # servers are on loopback
 
+CREATED = f"{{database: {DB}, table: t, create_table: true}}"
+EXISTING = f"{{database: {DB}, table: t}}"
+
 
 class SyncTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.remove(DB)
+
     def sync(self, definition, *options, status=0, **more):
         return self.run_rowlock("sync", definition, *options, status=status, **more)
 
@@ -45,13 +52,13 @@ class SyncTest(CliTest):
 
     def hold(self, *keys, table="t"):
         """Somebody holds these records until told."""
-        holder = self.start_rowlock("lock", "t.db", table, *map(str, keys), "--",
+        holder = self.start_rowlock("lock", DB, table, *map(str, keys), "--",
                                     "sh", "-c", "echo held; read line")
         holder.wait_for_out("held")
         return holder
 
     def small(self, records, fields="{code: /code, name: /name}", match="[code]",
-              target="{database: t.db, table: t, create_table: true}"):
+              target=CREATED):
         """A definition with a file of its own as source."""
         if not isinstance(records, str):
             records = json.dumps(records)
@@ -63,9 +70,13 @@ class SyncTest(CliTest):
 class Regions(SyncTest):
     def serve_regions(self, body):
         self.body = body
+        self.regions = ENGINE.url("regions.db")
+        self.remove(self.regions)
+        database = self.regions if SERVER else f"sqlite:{self.regions}"
         address = self.serve(lambda request: send(request, self.body))
         return self.write("regions.yaml",
-                          DEFINITION.replace("URL", f"{address}/iso_3166-2.json"))
+                          DEFINITION.replace("URL", f"{address}/iso_3166-2.json")
+                          .replace("DATABASE", database))
 
     def test_all_created_then_unchanged_then_some_updated(self):
         original = ISO.read_bytes()
@@ -74,14 +85,14 @@ class Regions(SyncTest):
         definition = self.serve_regions(original)
         self.assertEqual(self.outcome(definition), {"created": 5127})
         self.assertEqual(self.outcome(definition), {"unchanged": 5127})
-        stored = self.query(self.top / "regions.db",
+        stored = self.query(self.regions,
                             "SELECT remote_id, name, kind FROM region ORDER BY id")
         self.assertEqual(stored, [(r["code"], r["name"], r["type"]) for r in regions])
         for region in regions[100:107]:
             region["name"] += " (new)"
         self.body = json.dumps({"3166-2": regions}).encode()
         self.assertEqual(self.outcome(definition), {"updated": 7, "unchanged": 5120})
-        self.assertEqual(len(self.query(self.top / "regions.db",
+        self.assertEqual(len(self.query(self.regions,
                                         "SELECT 1 FROM region WHERE name LIKE '% (new)'")), 7)
 
     def test_summary_lines_up(self):
@@ -98,20 +109,20 @@ class Regions(SyncTest):
         definition = self.small([{"n": i, "name": name} for i, name in enumerate(names)],
                                 fields="{n: /n, slug: {from: /name, slugify: true}}", match="[n]")
         self.sync(definition)
-        stored = self.query(self.top / "t.db", "SELECT slug FROM t ORDER BY CAST(n AS INTEGER)")
+        stored = self.query(DB, "SELECT slug FROM t ORDER BY CAST(n AS INTEGER)")
         self.assertEqual([slug for slug, in stored], [slugify(name) or None for name in names])
 
 
 class Writing(SyncTest):
     def rows(self, sql="SELECT code, name FROM t ORDER BY id"):
-        return self.query(self.top / "t.db", sql)
+        return self.query(DB, sql)
 
     def test_found_by_the_second_key_gets_the_first(self):
         definition = self.small(
             [{"id": " 7 ", "slug": "a", "name": "new"}],
             fields="{rid: {from: /id, strip: true}, slug: /slug, name: /name}",
             match="[rid, slug]")
-        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, rid, slug, name);"
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, rid TEXT, slug TEXT, name TEXT);"
                       "INSERT INTO t VALUES (1, NULL, 'a', 'old')", "t.db")
         self.assertEqual(self.outcome(definition), {"updated": 1})
         self.assertEqual(self.rows("SELECT * FROM t"), [(1, "7", "a", "new")])
@@ -121,10 +132,10 @@ class Writing(SyncTest):
             [{"id": " ", "slug": "a", "name": "new"}, {"slug": "b", "name": "b"}],
             fields="{rid: {from: /id, strip: true}, slug: /slug, name: /name}",
             match="[rid, slug]")
-        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, rid, slug, name);"
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, rid TEXT, slug TEXT, name TEXT);"
                       "INSERT INTO t VALUES (1, '7', 'a', 'old'), (2, '', 'x', 'x')", "t.db")
         self.assertEqual(self.outcome(definition), {"created": 1, "updated": 1})
-        self.assertEqual(self.rows("SELECT rid, slug, name FROM t"),
+        self.assertEqual(self.rows("SELECT rid, slug, name FROM t ORDER BY id"),
                          [("7", "a", "new"), ("", "x", "x"), (None, "b", "b")])
 
     def test_record_without_any_key_is_rejected(self):
@@ -177,9 +188,10 @@ class Writing(SyncTest):
 
     def test_table_without_a_unique_index(self):
         definition = self.small([{"code": f"c{i % 50}", "name": str(i % 50)} for i in range(300)])
-        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code, name)", "t.db")
+        self.database("CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT, name TEXT)", "t.db")
         self.assertEqual(self.outcome(definition), {"created": 50, "unchanged": 250})
 
+    @sqlites_own("file")  # tests/postgres has names of tables
     def test_odd_names_are_quoted(self):
         definition = self.small(
             [{"a": "x", "b": "y"}], match="['or\"der']",
@@ -235,7 +247,8 @@ class Writing(SyncTest):
                           f"up INTEGER REFERENCES t{deferred})", "t.db")
             done = self.sync(definition, "--json", status=6)
             self.assertEqual([line["record"] for line in left(done.stdout)], [2], deferred)
-            self.assertEqual(self.rows("SELECT * FROM t"), [(1, 3), (3, 4), (4, None)], deferred)
+            self.assertEqual(self.rows("SELECT * FROM t ORDER BY id"),
+                             [(1, 3), (3, 4), (4, None)], deferred)
 
     def test_waits_for_a_held_record_and_says_for_whom(self):
         definition = self.small([{"code": "a", "name": "one"}])
@@ -245,9 +258,10 @@ class Writing(SyncTest):
         sync = self.start_rowlock("sync", definition)
         sync.wait_for_err("waiting for")
         self.assertEqual(self.rows(), [("a", "one")])
+        number = self.known_by(holder)
         holder.tell("")
         self.assertEqual(sync.end(), 0)
-        self.assertRegex(sync.err, rf"waiting for t/1: locked by pid {holder.pid}\b")
+        self.assertRegex(sync.err, rf"waiting for {named('t', 1)}: locked by pid {number}\b")
         self.assertEqual(self.rows(), [("a", "two")])
 
     def test_interrupt_while_waiting_leaves_cleanly(self):
@@ -264,14 +278,14 @@ class Writing(SyncTest):
 
     def test_a_pipe_that_sends_nothing_can_be_interrupted(self):
         os.mkfifo(self.top / "pipe.ndjson")
-        self.write("t.yaml", "sync: t\ntarget: {database: t.db, table: t, create_table: true}\n"
+        self.write("t.yaml", f"sync: t\ntarget: {CREATED}\n"
                    "source: {url: pipe.ndjson}\nmatch: [code]\nfields: {code: /code}\n")
         sync = self.start_rowlock("sync", "t.yaml")
         with open(self.top / "pipe.ndjson", "w", encoding="utf-8"):
             sync.signal(signal.SIGINT)
             self.assertEqual(sync.end(), 130)
         self.assertIn("interrupted", sync.err)
-        self.assertFalse((self.top / "t.db").exists())
+        self.assertFalse(self.there_is(DB))
 
     def test_two_at_once_make_no_duplicate(self):
         definition = self.small([{"code": f"c{i}", "name": "x"} for i in range(3000)])

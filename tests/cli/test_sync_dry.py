@@ -5,7 +5,7 @@ import json
 import sqlite3
 import unittest
 
-from harness import CliTest
+from harness import DB, CliTest, environment, sqlites_own
 
 FIELDS = "{code: /code, name: /name, n: {from: /n, type: integer}}"
 NOW = ("{code: /code, name: /name, at: {value: now, on: change}, "
@@ -17,11 +17,15 @@ CHANGED = [{"code": "a", "name": "new", "n": 1}, {"code": "b", "name": "same", "
 
 
 class DryTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.remove(DB)
+
     def definition(self, records, fields=FIELDS, match="[code]", create="true"):
         if not isinstance(records, str):
             records = json.dumps(records)
         self.write("t.json", records)
-        return self.write("t.yaml", f"sync: t\ntarget: {{database: t.db, table: t, create_table: "
+        return self.write("t.yaml", f"sync: t\ntarget: {{database: {DB}, table: t, create_table: "
                                     f"{create}}}\nsource: {{url: t.json}}\n"
                                     f"match: {match}\nfields: {fields}\n")
 
@@ -50,6 +54,7 @@ class DryTest(CliTest):
 
 
 class Nothing(DryTest):
+    @sqlites_own("file")
     def test_writes_nothing(self):
         definition = self.definition(CHANGED)
         self.database(TABLE, "t.db")
@@ -57,6 +62,7 @@ class Nothing(DryTest):
         self.dry(definition)
         self.assertEqual(self.folder(), before)
 
+    @sqlites_own("file")
     def test_leaves_a_log_of_somebody_who_died(self):
         definition = self.definition(CHANGED)
         path = self.database(TABLE, "t.db")
@@ -75,6 +81,7 @@ class Nothing(DryTest):
         before = self.folder()
         self.assertEqual(self.outcome(definition), {"created": 3})
         self.assertEqual(self.folder(), before)
+        self.assertFalse(self.there_is(DB))
 
     def test_creates_no_table(self):
         definition = self.definition(CHANGED)
@@ -86,7 +93,7 @@ class Nothing(DryTest):
     def test_needs_no_run_lock(self):
         definition = self.definition(CHANGED)
         self.database(TABLE, "t.db")
-        holder = self.start_rowlock("lock", "t.db", "t", "1", "--",
+        holder = self.start_rowlock("lock", DB, "t", "1", "--",
                                     "sh", "-c", "echo held; read line")
         holder.wait_for_out("held")
         self.assertEqual(self.outcome(definition), {"created": 1, "updated": 1, "unchanged": 1})
@@ -95,10 +102,12 @@ class Nothing(DryTest):
 
 
 class Failures(DryTest):
+    @sqlites_own("file")
     def test_missing_database_that_would_not_be_made(self):
         definition = self.definition(CHANGED, create="false")
         self.assertIn("No such file", self.dry(definition, status=1).stderr)
 
+    @sqlites_own("file")
     def test_missing_folder(self):
         definition = self.definition(CHANGED)
         definition.write_text(definition.read_text().replace("t.db", "no/t.db"))
@@ -109,6 +118,7 @@ class Failures(DryTest):
         self.database(TABLE, "t.db")
         self.assertIn('Did you mean "name"?', self.dry(definition, status=2).stderr)
 
+    @sqlites_own("file")
     def test_database_in_another_journal_mode(self):
         definition = self.definition(CHANGED)
         self.database(TABLE, "t.db", journal_mode="delete")
@@ -179,8 +189,8 @@ class Speech(DryTest):
 
     def test_environment_twin(self):
         definition = self.definition(CHANGED)
-        self.run_rowlock("sync", definition, status=3, env={"ROWLOCK_DRY_RUN": "1"})
-        self.assertFalse((self.top / "t.db").exists())
+        self.run_rowlock("sync", definition, status=3, env=environment(ROWLOCK_DRY_RUN="1"))
+        self.assertFalse(self.there_is(DB))
 
 
 class AsItWouldBe(DryTest):

@@ -6,7 +6,7 @@ import os
 import subprocess
 import unittest
 
-from harness import LIMIT, PROGRAM, json_lines
+from harness import DB, LIMIT, PROGRAM, json_lines, named, sqlites_own
 from test_sync import SyncTest
 
 FIELDS = "{code: /code, name: /name, n: {from: /n, type: integer}}"
@@ -17,7 +17,7 @@ class JsonTest(SyncTest):
         return json_lines(self.sync(definition, "--json", status=status).stdout)
 
     def rows(self, sql):
-        return self.query(self.top / "t.db", sql)
+        return self.query(DB, sql)
 
 
 class Lines(JsonTest):
@@ -31,6 +31,7 @@ class Lines(JsonTest):
             {"outcome": "created", "record": 2, "line": 3, "byte": 39, "table": "t",
              "key": {"id": 2}, "changes": [{"column": "code", "old": None, "new": "b"}]}])
 
+    @sqlites_own("values")
     def test_updated_with_old_and_new_values_and_unchanged_ones_counted_only(self):
         definition = self.small([{"code": "a", "name": "x"}, {"code": "b", "name": "y"}])
         self.database('CREATE TABLE "T" (id INTEGER PRIMARY KEY, "Code" TEXT, name);'
@@ -118,7 +119,7 @@ class When(JsonTest):
         definition.write_text(definition.read_text() + "locks: {wait: 1m}\n")
         holder = self.hold(2)
         sync = self.start_rowlock("sync", "--json", definition)
-        sync.wait_for_err("waiting for t/2")
+        sync.wait_for_err(f"waiting for {named('t', 2)}")
         sync.wait_for_out('"key": {"id": 3}')
         self.assertEqual([line["key"]["id"] for line in json_lines(sync.out)], [1, 3])
         self.assertEqual(self.rows("SELECT id FROM t WHERE name = 'new' ORDER BY id"), [(1,), (3,)])
@@ -138,8 +139,7 @@ class When(JsonTest):
                 self.assertLessEqual({json.loads(line)["key"]["id"] for line in lines
                                       if '"key"' in line}, there)
                 self.assertGreaterEqual(len(there), told)
-                for name in ("t.db", "t.db-wal", "t.db-shm", "t.db-rowlock"):
-                    (self.top / name).unlink(missing_ok=True)
+                self.remove(DB)
 
 
 class Reader(JsonTest):

@@ -5,7 +5,7 @@ import collections
 import json
 import unittest
 
-from harness import json_lines, left
+from harness import DB, ENGINE, SERVER, json_lines, left, named
 from test_sync import SyncTest
 
 
@@ -14,13 +14,12 @@ class Unchanged(SyncTest):
         records = [{"code": f"c{i}", "name": "x"} for i in range(1200)]
         definition = self.small(records)
         self.sync(definition)
-        self.query(self.top / "t.db", "CREATE TABLE log (n)")
+        self.query(DB, "CREATE TABLE log (n INTEGER)")
         for what in ("INSERT", "UPDATE", "DELETE"):
-            self.query(self.top / "t.db", f"CREATE TRIGGER on_{what} AFTER {what} ON t "
-                                          "BEGIN INSERT INTO log VALUES (1); END")
+            ENGINE.trigger(self.top, DB, what, "INSERT INTO log VALUES (1)")
         holder = self.hold(*range(1, 1201))
         self.assertEqual(self.outcome(definition), {"unchanged": 1200})
-        self.assertEqual(self.query(self.top / "t.db", "SELECT count(*) FROM log"), [(0,)])
+        self.assertEqual(self.query(DB, "SELECT count(*) FROM log"), [(0,)])
         holder.tell("")
 
 
@@ -35,7 +34,7 @@ class Held(SyncTest):
         return definition
 
     def names(self):
-        return dict(self.query(self.top / "t.db", "SELECT id, name FROM t"))
+        return dict(self.query(DB, "SELECT id, name FROM t"))
 
     def test_a_thousand_held_records_are_deferred_by_name_and_the_others_written(self):
         definition = self.changed(2000, "{wait: 100ms, total: 1s}")
@@ -67,9 +66,9 @@ class Held(SyncTest):
         definition = self.changed(3, "{wait: 1m}")
         holder = self.hold(1)
         sync = self.start_rowlock("sync", definition)
-        sync.wait_for_err("waiting for t/1")
+        sync.wait_for_err(f"waiting for {named('t', 1)}")
         self.assertEqual(self.names(), {1: "old", 2: "new", 3: "new"})
-        self.run_rowlock("lock", "t.db", "t", "2", "3", "--nowait", "--", "true")
+        self.run_rowlock("lock", DB, "t", "2", "3", "--nowait", "--", "true")
         holder.tell("")
         self.assertEqual(sync.end(), 0)
         self.assertEqual(self.names(), {1: "new", 2: "new", 3: "new"})
@@ -79,7 +78,7 @@ class Held(SyncTest):
         held = range(301, 1301)
         holder = self.hold(*held)
         sync = self.start_rowlock("sync", "--json", definition)
-        self.wait_until_it_waits(sync, "t.db")
+        self.wait_until_it_waits(sync, DB)
         self.assertEqual(self.names(),
                          {i: "old" if i in held else "new" for i in range(1, 2601)})
         holder.tell("")
@@ -99,35 +98,44 @@ class Held(SyncTest):
 
     def test_what_changed_while_it_was_waited_for_is_compared_again(self):
         definition = self.changed(2, "{wait: 1m}")
-        self.hold_and_write("UPDATE t SET name = 'new' WHERE id = 1")
+        write = self.hold_and_write("UPDATE t SET name = 'new' WHERE id = 1")
         sync = self.start_rowlock("sync", "--json", definition)
-        sync.wait_for_err("waiting for t/1")
-        self.holder.tell("")
+        sync.wait_for_err(f"waiting for {named('t', 1)}")
+        write()
         self.assertEqual(sync.end(), 0)
         line = json.loads(sync.out.splitlines()[-1])
         self.assertEqual((line["updated"], line["unchanged"]), (1, 1))
 
     def hold_and_write(self, sql):
-        """Somebody holds record 1 until told, and then runs sql."""
-        self.holder = self.start_rowlock(
-            "lock", "t.db", "t", "1", "--", "/usr/bin/python3", "-c",
+        """Somebody holds record 1; what makes them run sql, and end."""
+        if SERVER:
+            db = ENGINE.connect(DB)
+            self.addCleanup(db.close)
+            cursor = db.cursor()
+            cursor.execute("BEGIN; SELECT FROM t WHERE id = 1 FOR UPDATE")
+            return lambda: cursor.execute(f"{sql}; COMMIT")
+        holder = self.start_rowlock(
+            "lock", DB, "t", "1", "--", "/usr/bin/python3", "-c",
             "import sqlite3, sys\n"
             "print('held', flush=True)\n"
             "sys.stdin.readline()\n"
             "with sqlite3.connect('t.db', timeout=60) as db:\n"
             f"    db.execute({sql!r})\n")
-        self.holder.wait_for_out("held")
+        holder.wait_for_out("held")
+        return lambda: holder.tell("")
 
     def test_a_second_run_of_a_definition_ends_at_once_and_says_who_runs(self):
         definition = self.changed(2, "{wait: 1m}")
         holder = self.hold(1)
         first = self.start_rowlock("sync", definition)
-        first.wait_for_err("waiting for t/1")
+        first.wait_for_err(f"waiting for {named('t', 1)}")
+        number = ENGINE.claimant(DB) if SERVER else first.pid
         done = self.sync(definition, status=11)
         self.assertIn("another run of 't' is under way", done.stderr)
-        self.assertIn(f"Process {first.pid} (rowlock sync t)", done.stderr)
+        self.assertRegex(done.stderr, rf"[Pp]rocess {number} \(rowlock sync t\)")
         first.signal(9)
         first.end()
+        self.wait_until_left()
         holder.tell("")
         self.assertEqual(holder.end(), 0)
         self.assertEqual(self.outcome(definition), {"updated": 1, "unchanged": 1})

@@ -9,30 +9,36 @@ import os
 import random
 import unittest
 
-from test_sync import SyncTest
+from harness import DB, SERVER
+from test_sync import EXISTING, SyncTest
 
 SOAK = int(os.environ.get("ROWLOCK_SOAK", 1))
 FIELDS = "{rid: /rid, slug: /slug, name: /name}"
 APART = 700  # records: more than a batch
 
 
+def costs_too_much(gap, unique):
+    """A server gets several messages for each record where there is no index."""
+    return SERVER and gap and not unique
+
+
 class Order(SyncTest):
     def prepare(self, local, remote, match, gap=0, unique=""):
         """Local records (id, rid, slug, name); remote ones (rid, slug, name), with
         so many others behind each."""
-        for path in self.top.glob("t.db*"):
-            path.unlink()
-        path = self.database(f"CREATE TABLE t (id INTEGER PRIMARY KEY, rid TEXT {unique}, "
-                             f"slug TEXT {unique}, name TEXT)", "t.db")
-        for row in local:
-            self.query(path, "INSERT INTO t VALUES (?, ?, ?, ?)", *row)
+        self.remove(DB)
+        self.database(f"CREATE TABLE t (id INTEGER PRIMARY KEY, rid TEXT {unique}, "
+                      f"slug TEXT {unique}, name TEXT)", "t.db")
+        if local:
+            self.query(DB, "INSERT INTO t VALUES " + ", ".join(["(?, ?, ?, ?)"] * len(local)),
+                       *(value for row in local for value in row))
         records, self.numbers = [], {}
         for record in remote:
             records.append(dict(zip(("rid", "slug", "name"), record)))
             self.numbers[len(records)] = len(self.numbers) + 1
             records += [{"rid": f"far {len(records)} {i}", "name": "far"} for i in range(gap)]
         return self.small(records, fields=FIELDS, match=match,
-                          target="{database: t.db, table: t}")
+                          target=EXISTING)
 
     def run_one(self, definition):
         """The records that were left, by their place in the story; the counts."""
@@ -43,12 +49,14 @@ class Order(SyncTest):
         return left, lines[-1]
 
     def rows(self):
-        return [row[1:] for row in self.query(self.top / "t.db", "SELECT * FROM t ORDER BY id")
+        return [row[1:] for row in self.query(DB, "SELECT * FROM t ORDER BY id")
                 if not str(row[1]).startswith("far")]
 
     def story(self, local, remote, rows, left, policy="report", match="rid, slug"):
         for gap in (0, APART):
             for unique in ("", "UNIQUE"):
+                if costs_too_much(gap, unique):
+                    continue
                 with self.subTest(gap=gap, unique=unique):
                     definition = self.prepare(
                         local, remote, f"{{keys: [{match}], on_disagree: {policy}}}", gap, unique)
@@ -112,7 +120,7 @@ class Order(SyncTest):
                 definition.write_text(definition.read_text().replace(
                     FIELDS, "{rid: /rid, slug: /slug, name: /name, id: /id}"))
                 self.assertEqual(self.run_one(definition)[0], {2: "conflict"})
-                self.assertEqual(self.query(self.top / "t.db", "SELECT * FROM t WHERE rid = 'r'"),
+                self.assertEqual(self.query(DB, "SELECT * FROM t WHERE rid = 'r'"),
                                  [(7, "r", "a", "new")])
 
 
@@ -155,6 +163,8 @@ class Worlds(Order):
             policy = ("report", "first", "rekey")[seed % 3]
             gap = choice.choice((0, 0, APART))
             unique = choice.choice(("", "UNIQUE"))
+            if costs_too_much(gap, unique):
+                continue
             with self.subTest(seed=seed):
                 definition = self.prepare(local, remote, f"{{keys: [rid, slug], on_disagree: "
                                                          f"{policy}}}", gap, unique)

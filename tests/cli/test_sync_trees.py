@@ -6,28 +6,28 @@ make them."""
 import json
 import unittest
 
-from harness import CliTest, json_lines, left
+from harness import DB, CliTest, json_lines, left, sqlites_own
 
 COLLECTION = """CREATE TABLE "wagtailcore_collection" (
-    "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "path" varchar(255) NOT NULL UNIQUE,
-    "depth" integer unsigned NOT NULL CHECK ("depth" >= 0),
-    "numchild" integer unsigned NOT NULL CHECK ("numchild" >= 0), "name" varchar(255) NOT NULL);
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "path" varchar(255) NOT NULL UNIQUE,
+    "depth" INTEGER unsigned NOT NULL CHECK ("depth" >= 0),
+    "numchild" INTEGER unsigned NOT NULL CHECK ("numchild" >= 0), "name" varchar(255) NOT NULL);
 CREATE TABLE "category" (
-    "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "path" varchar(255) NOT NULL UNIQUE,
-    "depth" integer unsigned NOT NULL CHECK ("depth" >= 0),
-    "numchild" integer unsigned NOT NULL CHECK ("numchild" >= 0),
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "path" varchar(255) NOT NULL UNIQUE,
+    "depth" INTEGER unsigned NOT NULL CHECK ("depth" >= 0),
+    "numchild" INTEGER unsigned NOT NULL CHECK ("numchild" >= 0),
     "remote_id" varchar(20) NULL UNIQUE, "name" varchar(30) NOT NULL);
 INSERT INTO category VALUES (1, '0001', 1, 1, 'r', 'Root'), (2, '00010001', 2, 0, 'a', 'Old');
 """
 PAGES = """CREATE TABLE "wagtailcore_page" (
-    "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "path" varchar(255) NOT NULL UNIQUE,
-    "depth" integer unsigned NOT NULL CHECK ("depth" >= 0),
-    "numchild" integer unsigned NOT NULL CHECK ("numchild" >= 0), "title" varchar(255) NOT NULL,
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "path" varchar(255) NOT NULL UNIQUE,
+    "depth" INTEGER unsigned NOT NULL CHECK ("depth" >= 0),
+    "numchild" INTEGER unsigned NOT NULL CHECK ("numchild" >= 0), "title" varchar(255) NOT NULL,
     "slug" varchar(255) NOT NULL, "live" bool NOT NULL);
 CREATE TABLE "blog_blogpage" ("page_ptr_id" integer NOT NULL PRIMARY KEY
     REFERENCES "wagtailcore_page" ("id") DEFERRABLE INITIALLY DEFERRED,
     "code" varchar(20) NOT NULL, "intro" varchar(250) NOT NULL);
-INSERT INTO wagtailcore_page VALUES (1, '0001', 1, 0, 'Root', 'root', 1);
+INSERT INTO wagtailcore_page VALUES (1, '0001', 1, 0, 'Root', 'root', TRUE);
 INSERT INTO blog_blogpage VALUES (1, 'a', 'old');
 """
 RECORDS = [{"code": "r", "name": "Root"}, {"code": "a", "name": "New"},
@@ -36,10 +36,14 @@ PLACE = "(path, depth, numchild)"
 
 
 class TreeTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        self.remove(DB)
+
     def define(self, table="category", fields="{remote_id: /code, name: /name}",
                match="[remote_id]", create="false"):
         self.write("t.json", json.dumps(RECORDS))
-        return self.write("t.yaml", f"sync: t\ntarget: {{database: t.db, table: {table}, "
+        return self.write("t.yaml", f"sync: t\ntarget: {{database: {DB}, table: {table}, "
                                     f"create_table: {create}}}\nsource: {{url: t.json}}\n"
                                     f"match: {match}\nfields: {fields}\n")
 
@@ -88,15 +92,16 @@ class Trees(TreeTest):
         self.assertEqual(self.query(path, "SELECT path, name FROM category WHERE id = 3"),
                          [("00010002", "Unheard of")])
 
+    @sqlites_own("stranger")
     def test_a_record_that_goes_away_under_the_look_is_not_made_anew(self):
         """It is found, then deleted by a program that holds its lock."""
         path = self.database(COLLECTION, "t.db")
         definition = self.define()
-        holder = self.start_rowlock("lock", "t.db", "category", "2", "--",
+        holder = self.start_rowlock("lock", DB, "category", "2", "--",
                                     "sh", "-c", "echo held; read line")
         holder.wait_for_out("held")
         sync = self.start_rowlock("sync", definition)
-        self.wait_until_it_waits(sync, "t.db")
+        self.wait_until_it_waits(sync, DB)
         self.query(path, "DELETE FROM category WHERE id = 2")
         holder.tell("")
         self.assertEqual(holder.end(), 0)
@@ -117,14 +122,14 @@ class Trees(TreeTest):
                       "depth INTEGER)", "t.db")
         self.define("t", "{code: /code, path: /name, depth: {value: 1}}", "[code]")
         self.run_rowlock("sync", "t.yaml")
-        self.assertEqual(self.query(self.top / "t.db", "SELECT path, depth FROM t WHERE code = 'a'"),
+        self.assertEqual(self.query(DB, "SELECT path, depth FROM t WHERE code = 'a'"),
                          [("New", 1)])
 
     def test_no_tree_is_made_by_create_table(self):
         self.define("t", "{code: /code, path: /name, depth: {value: 1}, numchild: {value: 0}}",
                     "[code]", "true")
         self.refused("t.yaml:5:23: path, depth and numchild make a tree")
-        self.assertFalse((self.top / "t.db").exists())
+        self.assertFalse(self.there_is(DB))
 
 
 class Pages(TreeTest):
@@ -133,8 +138,9 @@ class Pages(TreeTest):
         before = self.query(path, f"SELECT * FROM {table}")
         for create in ("false", "true"):
             self.define(table, fields, match, create)
-            self.refused(f't.yaml:2:33: table "{table}" has to do with Wagtail\'s pages '
-                         "(wagtailcore_page)", "Pages have locks, revisions and a tree of their own",
+            self.refused(f't.yaml:2:{29 + len(DB)}: table "{table}" has to do with '
+                         "Wagtail's pages (wagtailcore_page)",
+                         "Pages have locks, revisions and a tree of their own",
                          "such as a snippet's")
         self.assertEqual(self.query(path, f"SELECT * FROM {table}"), before)
 

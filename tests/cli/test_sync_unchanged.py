@@ -10,8 +10,8 @@ import threading
 import unittest
 from email.utils import formatdate
 
-from harness import LIMIT, environment, send
-from test_sync import SyncTest
+from harness import DB, LIMIT, environment, send, sqlites_own
+from test_sync import CREATED, SyncTest
 
 FULL, UNCHANGED = "full", "304"
 
@@ -28,7 +28,7 @@ class UnchangedTest(SyncTest):
         self.definition = self.source("{url: URL/t.json}")
 
     def source(self, text, more="", name="t.yaml"):
-        return self.write(name, "sync: t\ntarget: {database: t.db, table: t, create_table: true}\n"
+        return self.write(name, f"sync: t\ntarget: {CREATED}\n"
                                 f"source: {text.replace('URL', self.address)}\nmatch: [code]\n"
                                 f"fields: {{code: /code, name: /name}}\n{more}")
 
@@ -75,7 +75,7 @@ class UnchangedTest(SyncTest):
         self.assertEqual((self.asks(), self.asks()), (FULL, UNCHANGED))
 
     def rows(self):
-        return self.query(self.top / "t.db", "SELECT code, name FROM t ORDER BY id")
+        return self.query(DB, "SELECT code, name FROM t ORDER BY id")
 
 
 class Believed(UnchangedTest):
@@ -88,12 +88,12 @@ class Believed(UnchangedTest):
                          {"sync": "t", "status": "done", "records": 0, "created": 0,
                           "updated": 0, "unchanged": 0, "conflicts": 0, "deferred": 0,
                           "rejected": 0})
-        first = json.loads(self.run_rowlock("runs", "t.db", "--json").stdout)[-1]
+        first = json.loads(self.run_rowlock("runs", DB, "--json").stdout)[-1]
         self.assertEqual(line["unchanged_since"], first["started"])
 
     def test_the_summary_says_it_in_words(self):
         self.settled()
-        self.query(self.top / "t.db", "UPDATE rowlock_runs SET source_read = '2026-07-01 12:30:00'")
+        self.query(DB, "UPDATE rowlock_runs SET source_read = '2026-07-01 12:30:00'")
         done = self.sync(self.definition, env=environment(TZ="Europe/Vienna"))
         self.assertEqual(done.stdout, "t: the source says it is unchanged since "
                                       "2026-07-01 14:30:00; --full reads it all the same\n")
@@ -101,9 +101,9 @@ class Believed(UnchangedTest):
 
     def test_the_history_shows_it(self):
         self.settled()
-        lines = self.run_rowlock("runs", "t.db").stdout.splitlines()
+        lines = self.run_rowlock("runs", DB).stdout.splitlines()
         self.assertEqual([line.split()[6] for line in lines[1:]], ["unchanged", "done"])
-        new, old = json.loads(self.run_rowlock("runs", "t.db", "--json").stdout)
+        new, old = json.loads(self.run_rowlock("runs", DB, "--json").stdout)
         self.assertEqual((new["status"], new["records"], new["exit_status"]), ("done", 0, 0))
         self.assertEqual((new["source_read"], old["source_read"]),
                          (old["started"], old["started"]))
@@ -132,6 +132,7 @@ class Believed(UnchangedTest):
             asked.append(self.asks())
         self.assertEqual(asked, [FULL, FULL, UNCHANGED, UNCHANGED])
 
+    @sqlites_own("file")
     def test_a_restored_backup_knows_what_it_had_read(self):
         self.settled()
         shutil.copy(self.top / "t.db", self.top / "backup.db")
@@ -143,19 +144,19 @@ class Believed(UnchangedTest):
 
     def test_a_dry_run_asks_too_and_writes_nothing(self):
         self.settled()
-        self.query(self.top / "t.db", "UPDATE t SET name = 'mine' WHERE code = 'a'")
+        self.query(DB, "UPDATE t SET name = 'mine' WHERE code = 'a'")
         asked, line = self.run_once("--dry-run")
         self.assertEqual((asked, line["dry_run"], line["updated"]), ([UNCHANGED], True, 0))
         self.assertIn("unchanged_since", line)
         self.assertEqual(self.asks("--dry-run", "--full", status=3), FULL)
-        self.assertEqual(self.query(self.top / "t.db", "SELECT count(*) FROM rowlock_runs"),
+        self.assertEqual(self.query(DB, "SELECT count(*) FROM rowlock_runs"),
                          [(2,)])
 
 
 class NotBelieved(UnchangedTest):
     def test_full_reads_it_all_the_same(self):
         self.settled()
-        self.query(self.top / "t.db", "UPDATE t SET name = 'mine' WHERE code = 'a'")
+        self.query(DB, "UPDATE t SET name = 'mine' WHERE code = 'a'")
         self.assertEqual(self.asks(), UNCHANGED)
         asked, line = self.run_once("--full")
         self.assertEqual((asked, line["updated"]), ([FULL], 1))
@@ -197,6 +198,7 @@ class NotBelieved(UnchangedTest):
         self.assertTrue(asked.wait(LIMIT))
         sync.signal(number)
         sync.end()
+        self.wait_until_left()
         over.set()
         self.stall = None
 
@@ -215,7 +217,7 @@ class NotBelieved(UnchangedTest):
     def test_a_deferred_record(self):
         self.definition = self.source("{url: URL/t.json}", more="locks: {wait: 0s}\n")
         self.settled()
-        holder = self.start_rowlock("lock", "t.db", "t", "1", "--", "sh", "-c",
+        holder = self.start_rowlock("lock", DB, "t", "1", "--", "sh", "-c",
                                     "echo held; read line")
         holder.wait_for_out("held")
         self.records[0]["name"] = "ONE"
@@ -242,21 +244,21 @@ class NotBelieved(UnchangedTest):
 
     def test_a_table_that_was_made_anew(self):
         self.settled()
-        self.query(self.top / "t.db", "DROP TABLE t")
-        self.query(self.top / "t.db", "CREATE TABLE t (id INTEGER PRIMARY KEY, code, name)")
-        self.query(self.top / "t.db", "INSERT INTO t VALUES (1, 'mine', 'mine')")
+        self.query(DB, "DROP TABLE t")
+        self.query(DB, "CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT, name TEXT)")
+        self.query(DB, "INSERT INTO t VALUES (1, 'mine', 'mine')")
         self.settled()
         self.assertEqual(self.rows(), [("mine", "mine"), ("a", "one"), ("b", "two")])
 
     def test_a_table_that_was_emptied(self):
         self.settled()
-        self.query(self.top / "t.db", "DELETE FROM t")
+        self.query(DB, "DELETE FROM t")
         self.settled()
         self.assertEqual(self.rows(), [("a", "one"), ("b", "two")])
 
     def test_a_run_of_another_version(self):
         self.settled()
-        self.query(self.top / "t.db", "UPDATE rowlock_runs SET version = '0.0.1'")
+        self.query(DB, "UPDATE rowlock_runs SET version = '0.0.1'")
         self.settled()
 
     def test_a_run_of_another_definition(self):
@@ -266,15 +268,15 @@ class NotBelieved(UnchangedTest):
 
     def test_a_database_without_history(self):
         self.settled()
-        self.query(self.top / "t.db", "DROP TABLE rowlock_runs")
-        self.query(self.top / "t.db", "CREATE TABLE rowlock_runs (id INTEGER PRIMARY KEY)")
+        self.query(DB, "DROP TABLE rowlock_runs")
+        self.query(DB, "CREATE TABLE rowlock_runs (id INTEGER PRIMARY KEY)")
         self.assertEqual((self.asks(), self.asks()), (FULL, FULL))
 
     def test_a_url_with_a_secret(self):
         self.definition = self.source('{url: "URL/t.json?key=${KEY}"}')
         key = {"env": environment(KEY="hush-hush")}
         self.assertEqual((self.asks(**key), self.asks(**key)), (FULL, FULL))
-        self.assertEqual(self.query(self.top / "t.db", "SELECT validator FROM rowlock_runs"),
+        self.assertEqual(self.query(DB, "SELECT validator FROM rowlock_runs"),
                          [(None,), (None,)])
 
 
