@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""rowlock lock on a server: a command runs while its records are locked, and however
-rowlock ends, the lock lasts as long as the command, or its loss is told."""
+"""rowlock lock on a server: what tests/cli does not run on each engine. The lock lasts as
+long as the command, or its loss is told."""
 
 import os
 import signal
@@ -10,17 +10,13 @@ import unittest
 from served import LIMIT, ServerTest
 
 TABLES = """CREATE TABLE region (id bigint PRIMARY KEY, name text);
-INSERT INTO region VALUES (1, 'A'), (2, 'B'), (10, 'C'), (-5, 'D');
-CREATE TABLE stock (site bigint, item text, n int, PRIMARY KEY (site, item));
-INSERT INTO stock VALUES (1, 'cup', 3)"""
-HELD = "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'rowlock lock')"
+INSERT INTO region VALUES (1, 'A'), (2, 'B'), (10, 'C'), (-5, 'D')"""
 
 
 class Lock(ServerTest):
     def setUp(self):
         super().setUp()
         self.query(TABLES)
-        os.mkfifo(self.top / "fifo")
 
     def lock(self, *words, status=0, url=None):
         return self.rowlock("lock", url or self.server.url, *words, status=status)
@@ -39,12 +35,6 @@ class Lock(ServerTest):
 
     def assert_free(self, *words):
         self.lock(*words, "--nowait", "--", "true")
-
-    def test_the_command_has_its_input_output_and_status(self):
-        done = self.lock("region", "1", "--", "sh", "-c", "echo out; echo err >&2; exit 42", status=42)
-        self.assertEqual((done.stdout, done.stderr), ("out\n", "err\n"))
-        self.lock("region", "1", "--", "sh", "-c", "kill -KILL $$", status=128 + 9)
-        self.assertIn("could not run", self.lock("region", "1", "--", "nosuch", status=127).stderr)
 
     def test_modes_conflict_as_the_servers_own_do(self):
         conflicts = {"update": {"update", "no-key-update", "share", "key-share"},
@@ -72,23 +62,6 @@ class Lock(ServerTest):
         self.assertEqual(waiter.end(), 0)
         self.assertEqual(waiter.out, "ran\n")
 
-    def test_wait_bounds_all_waiting_together(self):
-        self.hold("region", "2")
-        for words, status in ((("--nowait",), 5), (("--wait", "10ms"), 5), (("--wait", "0s"), 5),
-                              (("--nowait", "-E", "17"), 17)):
-            done = self.lock("region", "1", "2", *words, "--", "echo", "ran", status=status)
-            self.assertEqual(done.stdout, "")
-        self.assert_free("region", "1")
-
-    def test_records_are_locked_in_the_order_of_their_keys(self):
-        first = self.hold("region", "2")
-        waiter = self.begin("region", "10", "2", "-5", "--", "true")
-        self.wait_until_blocked()
-        self.assert_free("region", "10")
-        self.assert_locked("region", "-5")
-        first.tell("end")
-        self.assertEqual(waiter.end(), 0)
-
     def test_a_deadlock_with_others_is_tried_again(self):
         psql = self.holder("SET LOCAL deadlock_timeout = '100s'; "
                            "SELECT FROM region WHERE id = 2 FOR UPDATE")
@@ -97,11 +70,6 @@ class Lock(ServerTest):
         psql.tell("SELECT FROM region WHERE id = 1 FOR UPDATE; COMMIT;")
         self.assertEqual(waiter.end(), 0, waiter.err)
         self.assertEqual(waiter.out, "ran\n")
-
-    def test_keys_of_several_columns(self):
-        self.hold("stock", "item=cup,site=1")
-        self.assert_locked("stock", "site=1,item=cup")
-        self.assertIn("site=VALUE,item=VALUE", self.lock("stock", "1", "--", "true", status=2).stderr)
 
     def test_a_record_that_is_not_there_or_not_any_more_is_1(self):
         for words, said in ((("region", "1", "3"), 'no record "3" in "region"'),
@@ -118,53 +86,7 @@ class Lock(ServerTest):
         self.assertIn('no record "1" in "region" any more', waiter.err)
         self.assertEqual(waiter.out, "")
 
-    def test_ctrl_c_while_it_waits_is_130_and_the_command_is_not_run(self):
-        self.hold("region", "2")
-        for number in (signal.SIGINT, signal.SIGTERM):
-            waiter = self.begin("region", "1", "2", "--", "echo", "ran")
-            self.wait_until_blocked()
-            waiter.signal(number)
-            self.assertEqual(waiter.end(), 128 + number)
-            self.assertEqual(waiter.out, "")
-            self.assertIn("interrupted, nothing was done", waiter.err)
-        self.assert_free("region", "1")
-
-    def test_sigterm_is_passed_on(self):
-        holder = self.begin("region", "1", "--", "sh", "-c",
-                            "trap 'exit 7' TERM; echo held; read line")
-        holder.wait_for_out("held")
-        holder.signal(signal.SIGTERM)
-        self.assertEqual(holder.process.wait(), 7)
-        self.assert_free("region", "1")
-
     # ---- as long as the command ----
-
-    def test_a_killed_rowlock_leaves_the_lock_to_its_command(self):
-        holder = self.begin("region", "1", "--", "sh", "-c", "echo held; read line < fifo")
-        holder.wait_for_out("held")
-        holder.signal(signal.SIGKILL)
-        holder.process.wait()
-        self.assert_locked("region", "1")
-        waiter = self.begin("region", "1", "--", "echo", "ran")
-        self.wait_until_blocked()
-        (self.top / "fifo").write_text("end\n")
-        self.assertEqual(waiter.end(), 0)
-
-    def test_what_the_command_leaves_running_keeps_the_lock(self):
-        done = self.lock("region", "1", "--", "sh", "-c",
-                         "(read line < fifo) >/dev/null 2>&1 </dev/null & echo started")
-        self.assertEqual(done.stdout, "started\n")
-        self.assert_locked("region", "1")
-        (self.top / "fifo").write_text("end\n")
-        self.server_waits_until(f"NOT {HELD}")
-        self.assert_free("region", "1")
-
-    def test_a_command_killed_with_its_rowlock_frees_the_lock(self):
-        holder = self.hold("region", "1")
-        waiter = self.begin("region", "1", "--", "echo", "ran")
-        self.wait_until_blocked()
-        holder.kill()
-        self.assertEqual(waiter.end(), 0)
 
     def test_the_servers_idle_timeout_does_not_end_it(self):
         url = self.server.url + "&options=-c%20idle_in_transaction_session_timeout%3D50ms"
