@@ -258,7 +258,7 @@ rlk_postgres_locks(const char *url, struct rlk_lock_lines *ret,
     const struct rlk_open o = {
         .target = url, .label = "rowlock locks", .look_only = true};
     struct rlk_conn *conn;
-    PGresult *r;
+    PGresult *r = NULL;
     *ret = (struct rlk_lock_lines){0};
     RLK_TRY(rlk_postgres_driver.open(&o, &conn, err));
     struct looking s = {.c = rlk_pg_of(conn), .ret = ret};
