@@ -99,6 +99,11 @@ class Repair(CliTest):
         self.assertIn("nothing to repair", self.repair().stderr)
         self.assertEqual(os.stat(self.path).st_ino, inode)
 
+    def test_what_is_not_there_is_an_error_and_no_file_is_made(self):
+        said = self.run_rowlock("doctor", "--repair", "other.db", status=1).stderr
+        self.assertIn('could not open "other.db": No such file', said)
+        self.assertEqual(list(self.top.glob("other.db*")), [])
+
     # ---- cut short ----
 
     def cut(self, harm):

@@ -72,6 +72,8 @@ find_files(const char *path, struct repair *r, rowlock_error *err)
 {
     struct stat st;
     RLK_TRY(find_path(path, r, err));
+    if (!exists(r->path) && !rlk_repair_is_pending(r->path))
+        return failed("open", path, err);
     snprintf(r->unfinished, sizeof r->unfinished, "%s-rowlock-copy", r->path);
     snprintf(r->whole, sizeof r->whole, "%s" RLK_REPAIRED, r->path);
     snprintf(r->old, sizeof r->old, "%s-rowlock-failed", r->path);
