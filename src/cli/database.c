@@ -13,11 +13,7 @@ rlk_database_path(const char *database, const char **ret, rowlock_error *err)
     const char *path;
     struct stat st;
     RLK_TRY(rlk_front_path(database, &path, err));
-    if (rlk_repair_is_pending(path)) {
-        rlk_fail(err, ROWLOCK_IO, "a repair of \"%.200s\" was cut short", path);
-        rlk_hint(err, "rowlock doctor --repair %.200s ends it.", path);
-        return ROWLOCK_IO;
-    }
+    RLK_TRY(rlk_check_repaired(path, err));
     if (stat(path, &st))
         return rlk_fail_errno(err, ROWLOCK_IO,
                               "could not open database \"%.200s\"", path);

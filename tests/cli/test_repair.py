@@ -75,6 +75,15 @@ class Repair(CliTest):
         left = {p.name for p in self.top.glob("app.db-rowlock-*")}
         self.assertLessEqual(left, {"app.db-rowlock-failed"})  # when it cannot be removed
 
+    def check_nobody_opens(self):
+        link = self.top / "link.db"
+        link.symlink_to("app.db")
+        for name in ("app.db", "link.db"):
+            said = self.run_rowlock("upsert", name, "t", "--match", "slug", "slug=x",
+                                    status=1).stderr
+            self.assertIn("cut short", said)
+        link.unlink()
+
     def repair(self, **options):
         return self.run_rowlock("doctor", "--repair", "app.db", **options)
 
@@ -122,9 +131,7 @@ class Repair(CliTest):
                         pending = os.path.exists(f"{self.path}-rowlock-repaired")
                         self.assertTrue(pending or self.rows() == ROWS + 1)
                         if pending:
-                            said = self.run_rowlock("upsert", "app.db", "t", "--match", "slug",
-                                                    "slug=x", status=1).stderr
-                            self.assertIn("cut short", said)
+                            self.check_nobody_opens()
                     self.repair()
                     self.check_whole()
                     self.tearDown()

@@ -45,11 +45,7 @@ check_file(const char *path, rowlock_error *err)
         rlk_hint(err, "Give the path of a file.");
         return ROWLOCK_UNSUPPORTED;
     }
-    if (rlk_repair_is_pending(path)) {
-        rlk_fail(err, ROWLOCK_IO, "a repair of \"%s\" was cut short", path);
-        rlk_hint(err, "rowlock doctor --repair %s ends it.", path);
-        return ROWLOCK_IO;
-    }
+    RLK_TRY(rlk_check_repaired(path, err));
     if (stat(path, &st)) {
         rlk_fail_errno(err, ROWLOCK_IO, "cannot open database \"%s\"", path);
         if (errno == ENOENT)
@@ -244,8 +240,8 @@ open_all(struct rlk_sqlite *c, const struct rlk_open *o, rowlock_error *err)
     RLK_TRY(set_up(c, err));
     RLK_TRY(check_journal(c, o->target, err));
     RLK_TRY(open_locks(c, o, err));
-    return rlk_sqlite_check_place(c,
-                                  err); /* doctor --repair may have been on */
+    /* doctor --repair may have put another file there meanwhile */
+    return rlk_sqlite_check_place(c, err);
 }
 
 static void

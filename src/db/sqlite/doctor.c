@@ -21,7 +21,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "db/sqlite/pins.h"
-#include "db/sqlite/repaired.h"
 
 enum {
     WAL_LIMIT = 64 << 20, /* above it somebody holds an old snapshot */
@@ -296,26 +295,12 @@ open_database(const char *path, sqlite3 **ret, bool *ret_shut,
     return *ret_shut ? 0 : rc;
 }
 
-/* What stands there is no longer the database. */
-static int
-examine_repair(const struct rlk_doctor *doctor, rowlock_error *err)
-{
-    if (!rlk_repair_is_pending(doctor->path))
-        return 0;
-    rlk_fail(err, ROWLOCK_IO, "a repair of \"%.200s\" was cut short",
-             doctor->path);
-    rlk_detail(err, "Nobody can open it until it is ended.");
-    rlk_hint(err, "rowlock doctor --repair %.200s", doctor->path);
-    return ROWLOCK_IO;
-}
-
 int
 rlk_doctor_examine(const struct rlk_doctor *doctor, rowlock_error *err)
 {
     sqlite3 *db;
     bool shut = false;
     struct rlk_pins pins;
-    RLK_TRY(examine_repair(doctor, err));
     rlk_pins_look(doctor->path, &pins);
     int rc = open_database(doctor->path, &db, &shut, err);
     if (rc == 0) {

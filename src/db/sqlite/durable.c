@@ -100,9 +100,7 @@ durability_unknown(rowlock_error *err)
 int
 rlk_sqlite_await_disk(struct rlk_sqlite *c, uint64_t ticket, rowlock_error *err)
 {
-    if (!ticket)
-        return 0;
-    if (c->wal.relaxed)
+    if (!ticket || c->wal.relaxed)
         return 0;
     if (rowlock_locks_make_durable(c->locks, ticket, flush, c, err))
         return durability_unknown(err);

@@ -24,7 +24,6 @@
 #include <sqlite3.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "db/sqlite/doctor.h"
 #include "db/sqlite/repaired.h"
 #include "rowlock/lock.h"
@@ -72,11 +71,11 @@ find_files(const char *path, struct repair *r, rowlock_error *err)
 {
     struct stat st;
     RLK_TRY(find_path(path, r, err));
-    if (!exists(r->path) && !rlk_repair_is_pending(r->path))
-        return failed("open", path, err);
     snprintf(r->unfinished, sizeof r->unfinished, "%s-rowlock-copy", r->path);
     snprintf(r->whole, sizeof r->whole, "%s" RLK_REPAIRED, r->path);
     snprintf(r->old, sizeof r->old, "%s-rowlock-failed", r->path);
+    if (!exists(r->whole) && !exists(r->path))
+        return failed("open", path, err);
     if (stat(r->path, &st) == 0 && st.st_nlink > 1) {
         rlk_fail(err, ROWLOCK_UNSUPPORTED, "\"%s\" has several names", path);
         rlk_hint(err, "Remove its other hard links: they would stay with the "
