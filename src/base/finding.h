@@ -3,6 +3,8 @@
 #ifndef RLK_BASE_FINDING_H
 #define RLK_BASE_FINDING_H
 
+#include <stdarg.h>
+
 enum rlk_grade {
     RLK_GRADE_OK,
     RLK_GRADE_WARN, /* it works, but ... */
@@ -17,5 +19,10 @@ struct rlk_finding { /* texts are borrowed for the call; "" for none */
 };
 
 typedef void rlk_tell(const struct rlk_finding *finding, void *arg);
+
+/* Tells finding, with what from format and list. */
+void rlk_finding_tell(struct rlk_finding finding, rlk_tell *tell, void *arg,
+                      const char *format, va_list list)
+    __attribute__((format(printf, 4, 0)));
 
 #endif

@@ -4,7 +4,6 @@
 #include "sync/check.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <unistd.h>
@@ -15,13 +14,11 @@ void
 rlk_check_tell(const struct rlk_check *c, enum rlk_grade grade,
                const char *follows, const char *todo, const char *format, ...)
 {
-    char what[1024];
     va_list list;
     va_start(list, format);
-    vsnprintf(what, sizeof what, format, list);
+    rlk_finding_tell((struct rlk_finding){grade, "", follows, todo}, c->tell,
+                     c->arg, format, list);
     va_end(list);
-    struct rlk_finding finding = {grade, what, follows, todo};
-    c->tell(&finding, c->arg);
 }
 
 void

@@ -15,13 +15,11 @@ void
 rlk_pg_tell(const struct rlk_server_doctor *doctor, enum rlk_grade grade,
             const char *follows, const char *todo, const char *format, ...)
 {
-    char what[2048];
     va_list list;
     va_start(list, format);
-    vsnprintf(what, sizeof what, format, list);
+    rlk_finding_tell((struct rlk_finding){grade, "", follows, todo},
+                     doctor->tell, doctor->arg, format, list);
     va_end(list);
-    struct rlk_finding finding = {grade, what, follows, todo};
-    doctor->tell(&finding, doctor->arg);
 }
 
 /* ---- questions ---- */
