@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 #include "power/dice.h"
+#include "support/passing.h"
 #include "support/support.h"
 
 struct file {
-    sqlite3_file base;
+    struct passing passing;
     enum log_file kind;
     int inode;
     /* SQLite flushes the folder with the first flush of a -wal that it opened
@@ -29,6 +30,7 @@ static int steps, calls, flushes; /* of this process: see die_at, error_at */
 static struct log_event held_end; /* of an early flush, */
 static bool holds_end;            /* when there is one */
 static sqlite3_vfs *real_vfs;
+static sqlite3_io_methods methods;
 
 /* ---- harm ---- */
 
@@ -76,12 +78,6 @@ end_early_flush(void)
 
 /* ---- a file ---- */
 
-static sqlite3_file *
-real(sqlite3_file *f)
-{
-    return ((struct file *)f)->real;
-}
-
 static struct log_event
 event_of(const struct file *f, enum log_kind kind)
 {
@@ -93,13 +89,7 @@ file_close(sqlite3_file *f)
 {
     if (((struct file *)f)->kind == LOG_WAL)
         end_early_flush();
-    return real(f)->pMethods->xClose(real(f));
-}
-
-static int
-file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
-{
-    return real(f)->pMethods->xRead(real(f), to, n, at);
+    return passing_methods.xClose(f);
 }
 
 static int
@@ -118,7 +108,7 @@ file_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
     log_enter();
     log_intend(e, from);
     step();
-    int rc = real(f)->pMethods->xWrite(real(f), from, n, at);
+    int rc = passing_methods.xWrite(f, from, n, at);
     step();
     log_leave(rc == SQLITE_OK);
     step();
@@ -134,7 +124,7 @@ file_truncate(sqlite3_file *f, sqlite3_int64 size)
     log_enter();
     log_intend(e, NULL);
     step();
-    int rc = real(f)->pMethods->xTruncate(real(f), size);
+    int rc = passing_methods.xTruncate(f, size);
     step();
     log_leave(rc == SQLITE_OK);
     return rc;
@@ -177,96 +167,8 @@ file_sync(sqlite3_file *file, int flags)
     if (f->kind == LOG_WAL && ++flushes == set.die_in_flush)
         kill(getpid(), SIGKILL);
     step();
-    return end_flush(f, begin, real(file)->pMethods->xSync(real(file), flags));
+    return end_flush(f, begin, passing_methods.xSync(file, flags));
 }
-
-static int
-file_size(sqlite3_file *f, sqlite3_int64 *ret)
-{
-    return real(f)->pMethods->xFileSize(real(f), ret);
-}
-
-static int
-file_lock(sqlite3_file *f, int level)
-{
-    return real(f)->pMethods->xLock(real(f), level);
-}
-
-static int
-file_unlock(sqlite3_file *f, int level)
-{
-    return real(f)->pMethods->xUnlock(real(f), level);
-}
-
-static int
-file_check_reserved(sqlite3_file *f, int *ret)
-{
-    return real(f)->pMethods->xCheckReservedLock(real(f), ret);
-}
-
-static int
-file_control(sqlite3_file *f, int op, void *arg)
-{
-    return real(f)->pMethods->xFileControl(real(f), op, arg);
-}
-
-static int
-file_sector_size(sqlite3_file *f)
-{
-    return real(f)->pMethods->xSectorSize(real(f));
-}
-
-static int
-file_device(sqlite3_file *f)
-{
-    return real(f)->pMethods->xDeviceCharacteristics(real(f));
-}
-
-static int
-file_shm_map(sqlite3_file *f, int page, int size, int extend,
-             void volatile **ret)
-{
-    return real(f)->pMethods->xShmMap(real(f), page, size, extend, ret);
-}
-
-static int
-file_shm_lock(sqlite3_file *f, int offset, int n, int flags)
-{
-    return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
-}
-
-static void
-file_shm_barrier(sqlite3_file *f)
-{
-    real(f)->pMethods->xShmBarrier(real(f));
-}
-
-static int
-file_shm_unmap(sqlite3_file *f, int remove)
-{
-    return real(f)->pMethods->xShmUnmap(real(f), remove);
-}
-
-/* Without xFetch: no write may come by a mapping. */
-static const sqlite3_io_methods methods = {
-    .iVersion = 2,
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_reserved,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_device,
-    .xShmMap = file_shm_map,
-    .xShmLock = file_shm_lock,
-    .xShmBarrier = file_shm_barrier,
-    .xShmUnmap = file_shm_unmap,
-};
 
 /* ---- the VFS ---- */
 
@@ -314,6 +216,7 @@ vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags,
     int rc = kind == LOG_WAL
                  ? open_wal(path, f, flags, ret_flags)
                  : real_vfs->xOpen(real_vfs, path, f->real, flags, ret_flags);
+    f->passing.real = f->real;
     if (rc == SQLITE_OK)
         file->pMethods = &methods;
     return rc;
@@ -341,10 +244,23 @@ vfs_delete(sqlite3_vfs *vfs, const char *path, int sync)
 
 static sqlite3_vfs ours;
 
+/* Without xFetch: no write may come by a mapping. */
+static void
+record_methods(void)
+{
+    methods = passing_methods;
+    methods.iVersion = 2;
+    methods.xClose = file_close;
+    methods.xWrite = file_write;
+    methods.xTruncate = file_truncate;
+    methods.xSync = file_sync;
+}
+
 void
 record_start(const struct record_settings *s)
 {
     if (!real_vfs) {
+        record_methods();
         real_vfs = sqlite3_vfs_find(NULL);
         /* what is not ours is called with ours, which looks the same */
         ours = *real_vfs;

@@ -7,14 +7,17 @@
 #include <sqlite3.h>
 #include <stddef.h>
 
+#include "support/passing.h"
+
 struct file {
-    sqlite3_file base;
+    struct passing passing;
     const char *path; /* SQLite's, as long as the file is open */
     sqlite3_file real[];
 };
 
 static vfs_hook *ask;
 static sqlite3_vfs *real_vfs;
+static sqlite3_io_methods methods;
 
 int
 vfs_error(enum vfs_op op)
@@ -45,12 +48,6 @@ vfs_op_name(enum vfs_op op)
 
 /* ---- a file ---- */
 
-static sqlite3_file *
-real(sqlite3_file *f)
-{
-    return ((struct file *)f)->real;
-}
-
 static int
 asked(sqlite3_file *f, enum vfs_op op)
 {
@@ -65,144 +62,62 @@ asked(sqlite3_file *f, enum vfs_op op)
     } while (0)
 
 static int
-file_close(sqlite3_file *f)
-{
-    return real(f)->pMethods->xClose(real(f));
-}
-
-static int
-file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
+ask_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
     ASK(f, VFS_READ);
-    return real(f)->pMethods->xRead(real(f), to, n, at);
+    return passing_methods.xRead(f, to, n, at);
 }
 
 static int
-file_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
+ask_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
     ASK(f, VFS_WRITE);
-    return real(f)->pMethods->xWrite(real(f), from, n, at);
+    return passing_methods.xWrite(f, from, n, at);
 }
 
 static int
-file_truncate(sqlite3_file *f, sqlite3_int64 size)
+ask_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
     ASK(f, VFS_TRUNCATE);
-    return real(f)->pMethods->xTruncate(real(f), size);
+    return passing_methods.xTruncate(f, size);
 }
 
 static int
-file_sync(sqlite3_file *f, int flags)
+ask_sync(sqlite3_file *f, int flags)
 {
     ASK(f, VFS_SYNC);
-    return real(f)->pMethods->xSync(real(f), flags);
+    return passing_methods.xSync(f, flags);
 }
 
 static int
-file_size(sqlite3_file *f, sqlite3_int64 *ret)
+ask_size(sqlite3_file *f, sqlite3_int64 *ret)
 {
     ASK(f, VFS_SIZE);
-    return real(f)->pMethods->xFileSize(real(f), ret);
+    return passing_methods.xFileSize(f, ret);
 }
 
 static int
-file_lock(sqlite3_file *f, int level)
+ask_lock(sqlite3_file *f, int level)
 {
     ASK(f, VFS_LOCK);
-    return real(f)->pMethods->xLock(real(f), level);
+    return passing_methods.xLock(f, level);
 }
 
 static int
-file_unlock(sqlite3_file *f, int level)
-{
-    return real(f)->pMethods->xUnlock(real(f), level);
-}
-
-static int
-file_check_reserved(sqlite3_file *f, int *ret)
-{
-    return real(f)->pMethods->xCheckReservedLock(real(f), ret);
-}
-
-static int
-file_control(sqlite3_file *f, int op, void *arg)
-{
-    return real(f)->pMethods->xFileControl(real(f), op, arg);
-}
-
-static int
-file_sector_size(sqlite3_file *f)
-{
-    return real(f)->pMethods->xSectorSize(real(f));
-}
-
-static int
-file_device(sqlite3_file *f)
-{
-    return real(f)->pMethods->xDeviceCharacteristics(real(f));
-}
-
-static int
-file_shm_map(sqlite3_file *f, int page, int size, int extend,
-             void volatile **ret)
+ask_shm_map(sqlite3_file *f, int page, int size, int extend,
+            void volatile **ret)
 {
     ASK(f, VFS_SHM_MAP);
-    return real(f)->pMethods->xShmMap(real(f), page, size, extend, ret);
+    return passing_methods.xShmMap(f, page, size, extend, ret);
 }
 
 static int
-file_shm_lock(sqlite3_file *f, int offset, int n, int flags)
+ask_shm_lock(sqlite3_file *f, int offset, int n, int flags)
 {
     if (flags & SQLITE_SHM_LOCK)
         ASK(f, VFS_SHM_LOCK);
-    return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
+    return passing_methods.xShmLock(f, offset, n, flags);
 }
-
-static void
-file_shm_barrier(sqlite3_file *f)
-{
-    real(f)->pMethods->xShmBarrier(real(f));
-}
-
-static int
-file_shm_unmap(sqlite3_file *f, int remove)
-{
-    return real(f)->pMethods->xShmUnmap(real(f), remove);
-}
-
-static int
-file_fetch(sqlite3_file *f, sqlite3_int64 at, int n, void **ret)
-{
-    return real(f)->pMethods->xFetch(real(f), at, n, ret);
-}
-
-static int
-file_unfetch(sqlite3_file *f, sqlite3_int64 at, void *page)
-{
-    return real(f)->pMethods->xUnfetch(real(f), at, page);
-}
-
-static const sqlite3_io_methods methods = {
-    .iVersion = 3,
-    .xClose = file_close,
-    .xRead = file_read,
-    .xWrite = file_write,
-    .xTruncate = file_truncate,
-    .xSync = file_sync,
-    .xFileSize = file_size,
-    .xLock = file_lock,
-    .xUnlock = file_unlock,
-    .xCheckReservedLock = file_check_reserved,
-    .xFileControl = file_control,
-    .xSectorSize = file_sector_size,
-    .xDeviceCharacteristics = file_device,
-    .xShmMap = file_shm_map,
-    .xShmLock = file_shm_lock,
-    .xShmBarrier = file_shm_barrier,
-    .xShmUnmap = file_shm_unmap,
-    .xFetch = file_fetch,
-    .xUnfetch = file_unfetch,
-};
 
 /* ---- the VFS ---- */
 
@@ -218,6 +133,7 @@ vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *f, int flags,
         code = real_vfs->xOpen(real_vfs, path, file->real, flags, ret_flags);
     if (code)
         return code;
+    file->passing.real = file->real;
     file->path = path;
     f->pMethods = &methods;
     return SQLITE_OK;
@@ -231,11 +147,26 @@ vfs_delete(sqlite3_vfs *vfs, const char *path, int sync)
     return code ? code : real_vfs->xDelete(real_vfs, path, sync);
 }
 
+static void
+watch_methods(void)
+{
+    methods = passing_methods;
+    methods.xRead = ask_read;
+    methods.xWrite = ask_write;
+    methods.xTruncate = ask_truncate;
+    methods.xSync = ask_sync;
+    methods.xFileSize = ask_size;
+    methods.xLock = ask_lock;
+    methods.xShmMap = ask_shm_map;
+    methods.xShmLock = ask_shm_lock;
+}
+
 void
 vfs_watch(vfs_hook *hook)
 {
     static sqlite3_vfs ours;
     if (!real_vfs) {
+        watch_methods();
         real_vfs = sqlite3_vfs_find(NULL);
         ours = *real_vfs; /* what is not ours is called with ours, which looks
                              the same */
