@@ -106,6 +106,16 @@ class Program:
             stream.close()
 
 
+def finding(out, words):
+    """Of what doctor printed: the finding with words, and the lines below it, as one."""
+    lines = out.splitlines()
+    [at] = [i for i, line in enumerate(lines) if words in line and line[0] != " "]
+    end = at + 1
+    while end < len(lines) and lines[end].startswith(" "):
+        end += 1
+    return " ".join(line.strip() for line in lines[at:end])
+
+
 class CliTest(unittest.TestCase):
     maxDiff = None
 

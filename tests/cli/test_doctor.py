@@ -5,7 +5,7 @@ import os
 import sqlite3
 import unittest
 
-from harness import CliTest
+from harness import CliTest, finding
 
 GOOD = """CREATE TABLE place (
     id INTEGER PRIMARY KEY, slug TEXT UNIQUE, up INTEGER REFERENCES place);
@@ -15,15 +15,6 @@ GOOD = """CREATE TABLE place (
 class Doctor(CliTest):
     def examine(self, *words, status=0, **options):
         return self.run_rowlock("doctor", *words, status=status, **options).stdout
-
-    def line(self, out, words):
-        """The finding with words, and the lines below it."""
-        lines = out.splitlines()
-        [at] = [i for i, line in enumerate(lines) if words in line and line[0] != " "]
-        end = at + 1
-        while end < len(lines) and lines[end].startswith(" "):
-            end += 1
-        return " ".join(line.strip() for line in lines[at:end])
 
     def test_a_good_database_is_ok_and_nothing_is_written(self):
         path = self.database(GOOD)
@@ -41,11 +32,11 @@ class Doctor(CliTest):
         self.assertRegex(out, r"(?m)^ok    rowlock \d")
         self.assertRegex(out, r"(?m)^(ok|warn)  .*SQLite \d+\.\d+\.\d+")
         if sqlite3.sqlite_version_info < (3, 44):
-            self.assertIn("a commit can be lost", self.line(out, "SQLite 3").replace("\n", " "))
+            self.assertIn("a commit can be lost", finding(out, "SQLite 3").replace("\n", " "))
 
     def test_another_journal_mode_is_bad_and_fix_is_what_to_type(self):
         path = self.database(GOOD, name="it's.db", journal_mode="delete")
-        found = self.line(self.examine(path, status=1), "journal mode delete")
+        found = finding(self.examine(path, status=1), "journal mode delete")
         self.assertTrue(found.startswith("bad "), found)
         command = found.split("-> ")[1]
         self.assertEqual(command, "rowlock doctor --fix '" + str(path).replace("'", "'\\''") + "'")
@@ -77,7 +68,7 @@ class Doctor(CliTest):
         late.execute("BEGIN")
         late.execute("SELECT count(*) FROM big").fetchall()
         said = f"pid {os.getpid()} (python3) keeps the WAL"
-        self.assertIn("warn", self.line(self.examine(path), said))
+        self.assertIn("warn", finding(self.examine(path), said))
         self.assertIn(said, self.run_rowlock("locks", path).stderr)
         reader.rollback()
         late.rollback()
@@ -98,7 +89,7 @@ class Doctor(CliTest):
 
     def test_a_table_without_a_primary_key_is_named(self):
         out = self.examine(self.database("CREATE TABLE log (x); CREATE TABLE t (a PRIMARY KEY)"))
-        self.assertIn("refuses the table", self.line(out, "table log has no primary key"))
+        self.assertIn("refuses the table", finding(out, "table log has no primary key"))
         self.assertNotIn("table t has", out)
 
     def test_a_foreign_key_without_an_index_gets_the_line_that_makes_one(self):
@@ -110,7 +101,7 @@ class Doctor(CliTest):
             CREATE INDEX c_y ON c (y, x)""")
         out = self.examine(path)
         self.assertEqual(out.count("has no index"), 2)
-        sql = self.line(out, "foreign key my b (the x, y) to a").split("-> ")[1]
+        sql = finding(out, "foreign key my b (the x, y) to a").split("-> ")[1]
         self.query(path, sql)
         self.assertEqual(self.examine(path).count("has no index"), 1)
 
@@ -123,7 +114,7 @@ class Doctor(CliTest):
                             slug TEXT COLLATE NOCASE UNIQUE)""")
         db.close()
         out = self.examine(path)
-        self.assertIn("one lock", self.line(out, "unique column t.name has the collation german"))
+        self.assertIn("one lock", finding(out, "unique column t.name has the collation german"))
         self.assertNotIn("t.slug has", out)
 
     def test_names_cannot_steer_the_terminal(self):

@@ -12,7 +12,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "servers"), str(TESTS / "cli")]
 
-from harness import LIMIT, Program
+from harness import LIMIT, Program, finding  # noqa: F401: for the tests
 from postgres import Postgres, free_port  # noqa: F401: for the tests
 
 ROWLOCK = os.environ["ROWLOCK"]

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 from urllib.parse import quote
 
-from served import ServerTest, free_port
+from served import ServerTest, finding, free_port
 
 TABLES = """CREATE TABLE term (id bigint PRIMARY KEY, code text UNIQUE, place point,
     spots inet[], seen timestamptz);
@@ -39,15 +39,6 @@ class Doctor(ServerTest):
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         return f"{self.server.url}&options={quote(options)}"
 
-    def line(self, out, words):
-        """The finding with words, and the lines below it."""
-        lines = out.splitlines()
-        [at] = [i for i, line in enumerate(lines) if words in line and line[0] != " "]
-        end = at + 1
-        while end < len(lines) and lines[end].startswith(" "):
-            end += 1
-        return " ".join(line.strip() for line in lines[at:end])
-
     def test_a_good_server_is_ok_throughout_and_nothing_is_written(self):
         self.query("CREATE TABLE term (id bigint PRIMARY KEY, code text UNIQUE)")
         before = self.query("SELECT count(*) FROM pg_class")
@@ -66,11 +57,11 @@ class Doctor(ServerTest):
         self.query(TABLES)
         out = self.examine()
         self.assertIn("ok    3 tables; unique: term(code)\n", out)
-        keyless = self.line(out, 'no primary key: "my log"')
+        keyless = finding(out, 'no primary key: "my log"')
         self.assertTrue(keyless.startswith("warn"))
         self.assertIn("refuses the table", keyless)
-        self.assertIn("no unique index besides the primary key: plain ", self.line(out, "no unique"))
-        self.assertIn("triggers on: term ", self.line(out, "triggers"))
+        self.assertIn("no unique index besides the primary key: plain ", finding(out, "no unique"))
+        self.assertIn("triggers on: term ", finding(out, "triggers"))
         self.assertIn("columns of type point are read as text, and not written: term.place\n", out)
         self.assertIn("columns of type inet[] are read as text, and not written: term.spots\n", out)
         self.assertNotIn("seen", out)
@@ -78,7 +69,7 @@ class Doctor(ServerTest):
     def test_of_many_tables_ten_are_named_and_the_rest_counted(self):
         self.query("DO $$ BEGIN FOR i IN 10..29 LOOP EXECUTE 'CREATE TABLE t' || i || ' (x int)'; "
                    "END LOOP; END $$")
-        self.assertIn("t18, t19 and 10 more", self.line(self.examine(), "no primary key"))
+        self.assertIn("t18, t19 and 10 more", finding(self.examine(), "no primary key"))
 
     def test_settings_that_change_what_a_wait_means_are_told(self):
         out = self.examine(self.with_settings(
@@ -90,13 +81,13 @@ class Doctor(ServerTest):
                 ("warn", "idle_in_transaction_session_timeout is 60000ms", "its locks go"),
                 ("warn", "transactions begin with serializable isolation", "40001"),
                 ("warn", "deadlocks are looked for after 60000ms", "in vain")):
-            found = self.line(out, words)
+            found = finding(out, words)
             self.assertTrue(found.startswith(grade + " "), found)
             self.assertIn(follows, found)
 
     def test_what_only_reads_is_bad(self):
         out = self.examine(self.with_settings(default_transaction_read_only="on"), status=1)
-        self.assertTrue(self.line(out, "sessions begin read-only").startswith("bad "))
+        self.assertTrue(finding(out, "sessions begin read-only").startswith("bad "))
 
     def test_a_standby_is_bad(self):
         self.server.halt()
@@ -104,7 +95,7 @@ class Doctor(ServerTest):
         signal_file.touch()
         self.server.start()
         try:
-            self.assertTrue(self.line(self.examine(status=1), "standby").startswith("bad "))
+            self.assertTrue(finding(self.examine(status=1), "standby").startswith("bad "))
         finally:
             self.server.halt()
             signal_file.unlink()
@@ -125,16 +116,16 @@ class Doctor(ServerTest):
         self.addCleanup(self.query, "DROP OWNED BY reader; DROP ROLE reader")
         out = self.examine(self.server.url.replace("rowlock@", "reader@"))
         self.assertIn("GRANT SELECT, INSERT, UPDATE ON TABLE_NAME TO reader;",
-                      self.line(out, "you cannot lock records of: closed"))
+                      finding(out, "you cannot lock records of: closed"))
         self.assertIn("create_table makes nothing",
-                      self.line(out, "you cannot create tables in the schema public"))
-        self.assertIn("second one would be made", self.line(out, "hide records from you in: hidden"))
+                      finding(out, "you cannot create tables in the schema public"))
+        self.assertIn("second one would be made", finding(out, "hide records from you in: hidden"))
         self.assertNotRegex(self.examine(), "you cannot|hide records")
 
     def test_the_way_is_encrypted_or_near_or_warned_of(self):
         port = self.settings["port"]
         far = f"postgresql://rowlock@far.example:{port}/postgres?hostaddr=127.0.0.1"
-        self.assertIn("sslmode=verify-full", self.line(self.examine(far), "is not encrypted"))
+        self.assertIn("sslmode=verify-full", finding(self.examine(far), "is not encrypted"))
         self.assertIn("ok    not encrypted, and within this machine\n",
                       self.examine(f"postgresql://rowlock@127.0.0.1:{port}/postgres"))
         data = self.server.folder / "data"
@@ -153,7 +144,7 @@ class Doctor(ServerTest):
         self.query(allow + "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, "
                    "extrelocatable, extversion) VALUES (99999, 'citus', 10, 11, false, '1')")
         self.addCleanup(self.query, allow + "DELETE FROM pg_extension WHERE extname = 'citus'")
-        self.assertIn("unique index on each match key", self.line(self.examine(), "has Citus"))
+        self.assertIn("unique index on each match key", finding(self.examine(), "has Citus"))
 
     def test_fix_has_nothing_to_do_and_says_so(self):
         out = self.examine(None, "--fix")
@@ -170,12 +161,12 @@ class Doctor(ServerTest):
         (self.top / "d.yml").write_text(DEFINITION % (self.server.url, "other.term"))
         out = self.examine("d.yml")
         self.assertIn("ok    PostgreSQL 15", out)
-        sql = self.line(out, "1 value of that key stands in several records").split("-> ")[1]
+        sql = finding(out, "1 value of that key stands in several records").split("-> ")[1]
         self.assertEqual(self.query(sql), "x|2")
         self.query("DELETE FROM other.term WHERE id = 2")
         (self.top / "d.yml").write_text((DEFINITION % (self.server.url, "other.term"))
                                         .replace("Code", "code"))
-        sql = self.line(self.examine("d.yml"), "match key code has no index").split("-> ")[1]
+        sql = finding(self.examine("d.yml"), "match key code has no index").split("-> ")[1]
         self.query(sql)
         self.assertNotRegex(self.examine("d.yml"), "has no index|several records")
 
@@ -185,7 +176,7 @@ class Doctor(ServerTest):
         self.assertEqual(out, "")
         self.assertIn("cannot connect to the server", self.said)
         (self.top / "d.yml").write_text(DEFINITION % (away, "term"))
-        found = self.line(self.examine("d.yml", status=1), "cannot connect to the server")
+        found = finding(self.examine("d.yml", status=1), "cannot connect to the server")
         self.assertTrue(found.startswith("bad "))
         self.assertNotIn("hidden", found + self.said)
 
