@@ -4,29 +4,16 @@
  * UPDATE, UPDATE, COMMIT). Rounds of both take turns, and the median counts.
  *
  *   change URL [CHANGES]      a table that is made and dropped */
-#include <rowlock/rowlock.h>
+#include "bench.h"
+#include "record.h"
 
 #include <libpq-fe.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 enum { ROUNDS = 11, RECORDS = 10000 };
 
 static rowlock_db *db;
 static PGconn *plain;
 static unsigned seed = 1;
-
-static void
-need(int is_so, const char *what)
-{
-    if (is_so)
-        return;
-    fprintf(stderr, "bench: %s\n", what);
-    exit(1);
-}
 
 static PGresult *
 run(const char *sql)
@@ -66,50 +53,21 @@ change_plain(int64_t id)
     execute("commit", 0, NULL, NULL);
 }
 
-static int
-change(rowlock_block *b, void *arg, rowlock_error *err)
-{
-    const rowlock_term where = {"id", ROWLOCK_EQ, arg, 1};
-    rowlock_query q = ROWLOCK_QUERY_INIT;
-    rowlock_record *r;
-    rowlock_value n;
-    q.table = "bench_change";
-    q.where = &where;
-    q.n_where = 1;
-    q.lock = ROWLOCK_UPDATE;
-    int rc = rowlock_query_first(b, &q, &r, err);
-    if (!rc)
-        rc = rowlock_record_get(r, "n", &n, err);
-    if (!rc)
-        rc = rowlock_record_set(r, "n", rowlock_int(n.u.i + 1), err);
-    return rc ? rc : rowlock_record_save(r, err);
-}
-
 static void
 change_ours(int64_t id)
 {
-    rowlock_value key = rowlock_int(id);
+    struct one_change c = {"bench_change", rowlock_int(id), NULL, NULL};
     rowlock_error err;
-    need(rowlock_atomic(db, change, &key, &err) == 0, err.message);
+    need(rowlock_atomic(db, change_one, &c, &err) == 0, err.message);
 }
 
 static double
 rate(void (*one)(int64_t), int n)
 {
-    struct timespec from, to;
-    clock_gettime(CLOCK_MONOTONIC, &from);
+    int64_t from = now_ns();
     for (int i = 0; i < n; i++)
         one(rand_r(&seed) % RECORDS);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    return n / ((double)(to.tv_sec - from.tv_sec) +
-                (double)(to.tv_nsec - from.tv_nsec) / 1e9);
-}
-
-static int
-by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return n * 1e9 / (double)(now_ns() - from);
 }
 
 static void
@@ -146,12 +104,10 @@ main(int argc, char **argv)
         ours[i] = rate(change_ours, n);
         theirs[i] = rate(change_plain, n);
     }
-    qsort(ours, ROUNDS, sizeof *ours, by_size);
-    qsort(theirs, ROUNDS, sizeof *theirs, by_size);
+    double our = median(ours, ROUNDS), their = median(theirs, ROUNDS);
     printf("lock, read, change, save, commit: rowlock %.0f/s, libpq alone "
            "%.0f/s, %.2f times\n",
-           ours[ROUNDS / 2], theirs[ROUNDS / 2],
-           ours[ROUNDS / 2] / theirs[ROUNDS / 2]);
+           our, their, our / their);
     PQclear(run("DROP TABLE bench_change"));
     PQfinish(plain);
     rowlock_close(db);

@@ -4,21 +4,12 @@
  * stands beside what it is to be compared with, taken in the same run.
  *
  *   crowd [LOCKS]      1,000,000 unless said */
-#include <rowlock/lock.h>
+#include "bench.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
     DEATHS = 101,
@@ -32,7 +23,7 @@ enum {
     ROUND_MS = 700
 };
 
-static char folder[64], database[96];
+static struct table table;
 
 /* What all processes see. */
 static struct shared {
@@ -41,23 +32,6 @@ static struct shared {
     int64_t longest_ns, counted; /* of a bystander */
     int64_t pairs[MANY_PROCESSES];
 } * all;
-
-static void
-need(int is_so, const char *what)
-{
-    if (is_so)
-        return;
-    fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static int64_t
-now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static void
 nap(void)
@@ -93,16 +67,6 @@ sort(int64_t *values, size_t n)
 }
 
 /* ---- locks ---- */
-
-static rowlock_locks *
-open_table(void)
-{
-    rowlock_locks *s = NULL;
-    rowlock_error err;
-    if (rowlock_locks_open(database, NULL, &s, &err))
-        need(0, err.message);
-    return s;
-}
 
 static int
 take(rowlock_locks *s, int64_t key, int32_t wait_ms)
@@ -158,7 +122,7 @@ static void
 hold(int unused)
 {
     (void)unused;
-    rowlock_locks *s = open_table();
+    rowlock_locks *s = table_open(&table);
     must_take(s, 1);
     set(&all->ready, 1);
     pause();
@@ -168,7 +132,7 @@ static void
 wait_once(int unused)
 {
     (void)unused;
-    rowlock_locks *s = open_table();
+    rowlock_locks *s = table_open(&table);
     must_take(s, 1);
     __atomic_store_n(&all->granted_ns, now_ns(), __ATOMIC_RELEASE);
 }
@@ -177,7 +141,7 @@ static void
 deaths(void)
 {
     int64_t ns[DEATHS];
-    rowlock_locks *s = open_table();
+    rowlock_locks *s = table_open(&table);
     for (int i = 0; i < DEATHS; i++) {
         set(&all->ready, 0);
         pid_t holder = start(hold, 0);
@@ -207,7 +171,7 @@ static void
 bystander(int unused)
 {
     (void)unused;
-    rowlock_locks *s = open_table();
+    rowlock_locks *s = table_open(&table);
     must_take(s, -2);
     rowlock_locks_release_to(s, 0);
     set(&all->ready, 1);
@@ -244,7 +208,7 @@ table_bytes(void)
 {
     char path[128];
     struct stat file;
-    snprintf(path, sizeof path, "%s-rowlock", database);
+    snprintf(path, sizeof path, "%s-rowlock", table.database);
     need(stat(path, &file) == 0, path);
     return file.st_size;
 }
@@ -269,7 +233,7 @@ release_all(rowlock_locks *s)
 static void
 many_locks(long n)
 {
-    rowlock_locks *s = open_table();
+    rowlock_locks *s = table_open(&table);
     int64_t empty = table_bytes();
     double tenth = take_many(s, n / 10);
     double tenth_back = release_all(s);
@@ -303,7 +267,7 @@ static void *
 wait_in_thread(void *unused)
 {
     (void)unused;
-    rowlock_locks *s = open_table();
+    rowlock_locks *s = table_open(&table);
     take(s, 1, ROWLOCK_WAIT);
     return NULL;
 }
@@ -345,7 +309,7 @@ median_arrival(rowlock_locks *s, rowlock_locks *holder, int n_waiters)
 static void
 arrivals(void)
 {
-    rowlock_locks *holder = open_table(), *s = open_table();
+    rowlock_locks *holder = table_open(&table), *s = table_open(&table);
     must_take(holder, 1);
     int64_t few = median_arrival(s, holder, FEW_WAITERS);
     int64_t many = median_arrival(s, holder, MANY_WAITERS);
@@ -362,7 +326,7 @@ arrivals(void)
 static void
 work(int which)
 {
-    rowlock_locks *s = open_table();
+    rowlock_locks *s = table_open(&table);
     unsigned seed = (unsigned)which + 1;
     __atomic_add_fetch(&all->ready, 1, __ATOMIC_ACQ_REL);
     wait_for(&all->go, 1);
@@ -413,33 +377,17 @@ processes(void)
         (double)many[ROUNDS / 2] / (double)few[ROUNDS / 2]);
 }
 
-static void
-remove_files(void)
-{
-    char table[128];
-    snprintf(table, sizeof table, "%s-rowlock", database);
-    unlink(table);
-    unlink(database);
-    rmdir(folder);
-}
-
 int
 main(int argc, char **argv)
 {
     long locks = argc > 1 ? strtol(argv[1], NULL, 10) : 1000000;
     need(locks >= 10 && locks <= 8000000, "LOCKS from 10 to 8,000,000");
-    all = mmap(NULL, sizeof *all, PROT_READ | PROT_WRITE,
-               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    need(all != MAP_FAILED, "mmap");
-    strcpy(folder, "/var/tmp/rowlock-bench-XXXXXX");
-    need(mkdtemp(folder) != NULL, "mkdtemp");
-    snprintf(database, sizeof database, "%s/app.db", folder);
-    int fd = open(database, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    need(fd >= 0 && close(fd) == 0, database);
+    all = shared_memory(sizeof *all);
+    table_make(&table);
     deaths();
     many_locks(locks);
     arrivals();
     processes();
-    remove_files();
+    table_remove(&table);
     return 0;
 }

@@ -12,19 +12,14 @@
  * often one got it before another that had asked for it 10 ms earlier: less is
  * what a process may lose between its clock and the queue.
  */
-#include <rowlock/rowlock.h>
+#include "bench.h"
+#include "record.h"
 
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { MOST_PROCESSES = 256, MOST_SAMPLES = 1 << 19, OUT_OF_TURN_US = 10000 };
 
@@ -44,24 +39,13 @@ static struct {
 
 static int64_t asked_us, got_us; /* of the change under way */
 static FILE *json;
-static int *go; /* shared: 0 wait, 1 run */
+static pthread_barrier_t *begin_all; /* shared */
 static struct samples *samples;
-
-static void
-need(int is_so, const char *what)
-{
-    if (is_so)
-        return;
-    fprintf(stderr, "bench: %s\n", what);
-    exit(1);
-}
 
 static int64_t
 now_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    return now_ns() / 1000;
 }
 
 static void
@@ -72,31 +56,22 @@ think(void)
         nanosleep(&t, NULL);
 }
 
+static void
+note_asking(void)
+{
+    asked_us = now_us();
+}
+
+static void
+note_grant(void)
+{
+    got_us = now_us();
+    think();
+}
+
 /* ---- the record API ---- */
 
 static rowlock_db *ours;
-
-static int
-change(rowlock_block *b, void *arg, rowlock_error *err)
-{
-    const rowlock_term where = {"id", ROWLOCK_EQ, arg, 1};
-    rowlock_query q = ROWLOCK_QUERY_INIT;
-    rowlock_record *r;
-    rowlock_value n;
-    q.table = "t";
-    q.where = &where;
-    q.n_where = 1;
-    q.lock = ROWLOCK_UPDATE;
-    asked_us = now_us();
-    int rc = rowlock_query_first(b, &q, &r, err);
-    if (!rc)
-        rc = rowlock_record_get(r, "n", &n, err);
-    got_us = now_us();
-    think();
-    if (!rc)
-        rc = rowlock_record_set(r, "n", rowlock_int(n.u.i + 1), err);
-    return rc ? rc : rowlock_record_save(r, err);
-}
 
 static void
 open_ours(void)
@@ -108,9 +83,9 @@ open_ours(void)
 static int
 change_ours(int64_t id)
 {
-    rowlock_value key = rowlock_int(id);
+    struct one_change c = {"t", rowlock_int(id), note_asking, note_grant};
     rowlock_error err;
-    return rowlock_atomic(ours, change, &key, &err);
+    return rowlock_atomic(ours, change_one, &c, &err);
 }
 
 /* ---- plain SQLite ---- */
@@ -143,7 +118,7 @@ step(sqlite3_stmt *s)
 static int
 change_sqlite(int64_t id)
 {
-    asked_us = now_us();
+    note_asking();
     if (step(begin))
         return 1;
     got_us = now_us();
@@ -199,13 +174,12 @@ change_server(int64_t id)
     const char *const one[] = {key}, *const two[] = {value, key};
     snprintf(key, sizeof key, "%lld", (long long)id);
     PQclear(ask(PQexec(server, "BEGIN")));
-    asked_us = now_us();
+    note_asking();
     PGresult *r = ask(PQexecPrepared(server, "fetch", 1, one, NULL, NULL, 0));
     snprintf(value, sizeof value, "%lld",
              strtoll(PQgetvalue(r, 0, 2), NULL, 10) + 1);
     PQclear(r);
-    got_us = now_us();
-    think();
+    note_grant();
     PQclear(ask(PQexecPrepared(server, "save", 2, two, NULL, NULL, 0)));
     PQclear(ask(PQexec(server, "COMMIT")));
     return 0;
@@ -292,9 +266,7 @@ work(const struct engine *e, int number)
     struct samples *s = &samples[number];
     unsigned seed = (unsigned)number + 1;
     e->open();
-    __atomic_add_fetch(&go[1], 1, __ATOMIC_SEQ_CST);
-    while (!__atomic_load_n(go, __ATOMIC_SEQ_CST))
-        usleep(500);
+    pthread_barrier_wait(begin_all);
     int64_t end = now_us() + (int64_t)(bench.seconds * 1e6), from = now_us();
     while (from < end && s->n < MOST_SAMPLES) {
         int64_t id = 1 + (int64_t)(rand_r(&seed) % (unsigned)bench.records);
@@ -379,20 +351,27 @@ tell_json(const struct engine *e, int processes, double rate,
     separator = ",\n ";
 }
 
+static void
+make_barrier(unsigned n)
+{
+    pthread_barrierattr_t attributes;
+    pthread_barrierattr_init(&attributes);
+    pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    need(pthread_barrier_init(begin_all, &attributes, n) == 0, "a barrier");
+}
+
 static double
 run(const struct engine *e, int processes, double beside)
 {
     e->make();
-    go[0] = go[1] = 0;
+    make_barrier((unsigned)processes + 1);
     for (int i = 0; i < processes; i++)
         samples[i].n = samples[i].failed = 0;
     for (int i = 0; i < processes; i++)
         if (fork() == 0)
             work(e, i);
-    while (__atomic_load_n(&go[1], __ATOMIC_SEQ_CST) < processes)
-        usleep(1000);
+    pthread_barrier_wait(begin_all);
     int64_t from = now_us();
-    __atomic_store_n(go, 1, __ATOMIC_SEQ_CST);
     for (int i = 0; i < processes; i++)
         wait(NULL);
     double seconds = (double)(now_us() - from) / 1e6;
@@ -461,12 +440,8 @@ main(int argc, char **argv)
     snprintf(bench.folder, sizeof bench.folder, "%s/durable-XXXXXX",
              top ? top : "/tmp");
     need(mkdtemp(bench.folder) != NULL, "cannot make a folder");
-    size_t size = MOST_PROCESSES * sizeof *samples;
-    samples = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    go = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-              -1, 0);
-    need(samples != MAP_FAILED && go != MAP_FAILED, "out of memory");
+    samples = shared_memory(MOST_PROCESSES * sizeof *samples);
+    begin_all = shared_memory(sizeof *begin_all);
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] == '-') {
             i = option(argc, argv, i);
